@@ -1,0 +1,25 @@
+//! The wire: SAML 1.1, WS-Federation and federation metadata, bytes to types and back.
+//!
+//! ```text
+//! server ──► idp ──► protocol      knows no HTTP, no SQL, no keys, no clock
+//! ```
+//!
+//! What gets signed is written in its exclusive canonical form to begin with ([`xml::Writer`]), so
+//! a signer hashes the text as it stands and no XML library has to rewrite it.
+
+pub mod metadata;
+pub mod names;
+pub mod saml11;
+pub mod wsfed;
+pub mod xml;
+
+/// A document in exclusive canonical form (W3C xml-exc-c14n §3) that waits for its enveloped signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsigned {
+    /// The whole document.
+    pub xml: String,
+    /// The value of the root's ID attribute, which the signature refers to.
+    pub id: String,
+    /// The byte at which the standard wants the `ds:Signature`.
+    pub signature_at: usize,
+}

@@ -1,0 +1,86 @@
+//! Every URI that we write or compare, once.
+
+use crate::xml::Namespace;
+
+/// SAML core 1.1 §1.2: assertions of SAML 1.0 and 1.1.
+pub const SAML: Namespace = Namespace::new("saml", "urn:oasis:names:tc:SAML:1.0:assertion");
+/// SAML metadata 2.0; written without a prefix, as AD FS does.
+pub const METADATA: Namespace = Namespace::new("", "urn:oasis:names:tc:SAML:2.0:metadata");
+/// XML Signature §1.3; written without a prefix inside `KeyDescriptor`, as AD FS does.
+pub const KEY_INFO: Namespace = Namespace::new("", "http://www.w3.org/2000/09/xmldsig#");
+/// WS-Fed 1.2: federation metadata (§3).
+pub const FEDERATION: Namespace =
+    Namespace::new("fed", "http://docs.oasis-open.org/wsfed/federation/200706");
+/// WS-Fed 1.2: claim types (§9.3).
+pub const AUTHORIZATION: Namespace = Namespace::new(
+    "auth",
+    "http://docs.oasis-open.org/wsfed/authorization/200706",
+);
+/// WS-Trust of February 2005, the one that Entra and AD FS speak in `wresult`.
+pub const TRUST: Namespace = Namespace::new("t", "http://schemas.xmlsoap.org/ws/2005/02/trust");
+/// WS-Policy 1.2, home of `AppliesTo`.
+pub const POLICY: Namespace = Namespace::new("wsp", "http://schemas.xmlsoap.org/ws/2004/09/policy");
+/// WS-Addressing 1.0.
+pub const ADDRESSING: Namespace = Namespace::new("wsa", "http://www.w3.org/2005/08/addressing");
+/// WS-Addressing 1.0 as AD FS writes it in metadata.
+pub const ADDRESSING_UNPREFIXED: Namespace = Namespace::new("", ADDRESSING.uri);
+/// WS-Security 1.0 utility: `Created` and `Expires`.
+pub const UTILITY: Namespace = Namespace::new(
+    "wsu",
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd",
+);
+/// XML Schema part 1 §2.6: `xsi:type`.
+pub const SCHEMA_INSTANCE: Namespace =
+    Namespace::new("xsi", "http://www.w3.org/2001/XMLSchema-instance");
+
+/// The WS-Trust 2005/02 request type that a sign-in answers.
+pub const ISSUE: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust/Issue";
+/// The key type of a bearer token.
+pub const NO_PROOF_KEY: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/NoProofKey";
+/// The token type of a SAML 1.1 assertion, as AD FS and Entra name it: the URI of its namespace.
+pub const SAML11_TOKEN: &str = SAML.uri;
+
+/// SAML bindings 1.1 §5: whoever bears the assertion is its subject.
+pub const BEARER: &str = "urn:oasis:names:tc:SAML:1.0:cm:bearer";
+
+/// Formats of a name identifier (SAML core 1.1 §7.3).
+pub mod name_id {
+    /// The format that Entra expects around the ImmutableID.
+    pub const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
+    /// An e-mail address.
+    pub const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
+    /// A stable opaque name (SAML core 2.0 §8.3.7).
+    pub const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+    /// A user principal name, as WS-Federation services of AD FS's time know it.
+    pub const UPN: &str = "http://schemas.xmlsoap.org/claims/UPN";
+}
+
+/// How a person proved who they are: values of `AuthenticationMethod` and of `wauth`.
+pub mod method {
+    /// SAML core 1.1 §7.1.1: a password.
+    pub const PASSWORD: &str = "urn:oasis:names:tc:SAML:1.0:am:password";
+    /// A password, as Entra writes it in `wauth` when it wants one typed again.
+    pub const PASSWORD_WS: &str =
+        "http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password";
+    /// The same with the scheme that some of Microsoft's pages print.
+    pub const PASSWORD_WS_HTTPS: &str =
+        "https://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password";
+    /// Two factors, proven.
+    pub const MULTIPLE: &str = "http://schemas.microsoft.com/claims/multipleauthn";
+}
+
+/// Attributes of an assertion; in SAML 1.1 a namespace and a name, elsewhere the two joined by `/`.
+pub mod claim {
+    /// The namespace of `UPN` and of the other claims that AD FS 1.x knew.
+    pub const CLAIMS: &str = "http://schemas.xmlsoap.org/claims";
+    /// The user principal name in [`CLAIMS`].
+    pub const UPN: &str = "UPN";
+    /// The namespace of `ImmutableID`.
+    pub const LIVE_ID: &str = "http://schemas.microsoft.com/LiveID/Federation/2008/05";
+    /// The ImmutableID in [`LIVE_ID`].
+    pub const IMMUTABLE_ID: &str = "ImmutableID";
+    /// The namespace of the identity claims (`emailaddress`, `givenname`, `surname`, `name`, `upn`).
+    pub const IDENTITY: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims";
+    /// The namespace of Microsoft's identity claims (`role`, `groups`, `authenticationmethod`).
+    pub const IDENTITY_2008: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims";
+}

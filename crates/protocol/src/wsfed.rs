@@ -1,0 +1,11 @@
+//! WS-Federation's passive requestor profile (WS-Fed 1.2 §13): requests read, the response written.
+
+mod parameters;
+mod request;
+mod response;
+mod sign_in;
+
+pub use parameters::BadRequest;
+pub use request::{Message, parse};
+pub use response::response;
+pub use sign_in::SignIn;
