@@ -1,0 +1,156 @@
+//! The stand-in's pages.
+
+use askama::Template;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::StandIn;
+use crate::checks::{Check, Outcome, SignedIn, Verdict};
+use crate::tenant::Tenant;
+
+/// Asks for an account, or says who is signed in; `notice` says why an account was not taken.
+pub fn home(
+    stand_in: &StandIn,
+    signed_in: Option<&SignedIn>,
+    user: &str,
+    notice: Option<&str>,
+) -> Response {
+    let status = if notice.is_some() {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    };
+    let page = Home {
+        signed_in,
+        user,
+        notice,
+        tenant: stand_in.tenant(),
+    };
+    (status, html(&page)).into_response()
+}
+
+/// Shows every check and, when none failed, the person.
+pub fn verdict(verdict: &Verdict, correlation_id: Option<&str>) -> Response {
+    html(&Answer {
+        signed_in: verdict.signed_in.as_ref(),
+        failed: verdict.failed().map(|(check, code, why)| Failed {
+            code: code.to_string(),
+            why,
+            number: check.number,
+            title: check.title,
+        }),
+        checks: &verdict.checks,
+        correlation_id,
+    })
+}
+
+pub fn signed_out() -> Response {
+    html(&Notice {
+        title: "Signed out",
+        text: "The session at this stand-in has ended.",
+    })
+}
+
+/// A page for what cannot be answered.
+pub fn problem(status: StatusCode, title: &str, text: &str) -> Response {
+    (status, html(&Notice { title, text })).into_response()
+}
+
+pub async fn stylesheet() -> Response {
+    let sheet = include_str!("../../assets/stand-in.css");
+    (
+        [
+            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+            (header::CACHE_CONTROL, "max-age=300"),
+        ],
+        sheet,
+    )
+        .into_response()
+}
+
+pub async fn with_security_headers(mut response: Response) -> Response {
+    // No form-action: Chromium applies it to the redirect to the identity provider as well.
+    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    signed_in: Option<&'a SignedIn>,
+    user: &'a str,
+    notice: Option<&'a str>,
+    tenant: &'a Tenant,
+}
+
+#[derive(Template)]
+#[template(path = "verdict.html")]
+struct Answer<'a> {
+    signed_in: Option<&'a SignedIn>,
+    failed: Option<Failed<'a>>,
+    checks: &'a [Check],
+    correlation_id: Option<&'a str>,
+}
+
+struct Failed<'a> {
+    code: String,
+    why: &'a str,
+    number: u8,
+    title: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct Notice<'a> {
+    title: &'a str,
+    text: &'a str,
+}
+
+impl Answer<'_> {
+    fn passed(&self) -> usize {
+        self.checks
+            .iter()
+            .filter(|check| check.outcome == Outcome::Passed)
+            .count()
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Warned(_) => "warned",
+            Self::Failed { .. } => "failed",
+            Self::NotReached => "not-reached",
+        }
+    }
+
+    fn mark(&self) -> &'static str {
+        match self {
+            Self::Passed => "✓",
+            Self::Warned(_) => "!",
+            Self::Failed { .. } => "✗",
+            Self::NotReached => "·",
+        }
+    }
+}
+
+fn html(page: &impl Template) -> Response {
+    Html(page.render().expect("the template writes to memory")).into_response()
+}
