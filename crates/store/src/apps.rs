@@ -1,0 +1,245 @@
+//! Applications that trust us, their issuers, and the groups that may use them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::groups::Group;
+use crate::transaction::{Read, Write};
+
+/// An application that trusts us.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct App {
+    /// 24 lower-case hexadecimal digits, which stand in its URLs.
+    pub id: String,
+    /// What the application is.
+    pub kind: AppKind,
+    /// The name that people see.
+    pub label: String,
+    /// Whether it is served.
+    pub enabled: bool,
+    /// How it speaks WS-Federation.
+    #[sqlx(json)]
+    pub wsfed: WsFedSettings,
+    /// Which of Microsoft's clouds.
+    pub cloud: Option<String>,
+    /// What stands for `https://login.microsoftonline.com`.
+    pub entra_url: Option<String>,
+    /// When the application was added.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What an application is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum AppKind {
+    /// Microsoft 365.
+    M365,
+    /// Any other relying party of WS-Federation.
+    Wsfed,
+}
+
+/// How an application speaks WS-Federation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WsFedSettings {
+    /// The security realm of the relying party, `wtrealm` (WS-Fed 1.2 §13.2.2).
+    pub realm: String,
+    /// The addresses that may receive a token, `wreply` (WS-Fed 1.2 §13.2.2); the first one when none is asked for.
+    pub replies: Vec<String>,
+    /// What names the subject.
+    pub name_id: NameIdRule,
+    /// What else is said about the subject.
+    pub attributes: Vec<AttributeRule>,
+}
+
+/// What names the subject (SAML core 1.1 §2.4.2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameIdRule {
+    /// The URI of the format.
+    pub format: String,
+    /// Where the value comes from.
+    pub source: Source,
+}
+
+/// An attribute of the subject (SAML core 1.1 §2.4.4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeRule {
+    /// The full URI, namespace and name.
+    pub name: String,
+    /// Where the values come from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The user principal name.
+    Upn,
+    /// The mail address.
+    Email,
+    /// The name to show.
+    DisplayName,
+    /// The given name.
+    GivenName,
+    /// The family name.
+    FamilyName,
+    /// The ImmutableID.
+    ImmutableId,
+    /// The names of the user's groups.
+    Groups,
+    /// Always this.
+    Constant(String),
+}
+
+/// The one string by which a domain, or an application without domains, knows us.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Issuer {
+    /// The issuer's URI.
+    pub issuer: String,
+    /// The application that it belongs to.
+    pub app_id: String,
+    /// The domain that knows us by it.
+    pub domain: Option<String>,
+}
+
+impl Read {
+    /// The application with this id.
+    pub async fn app(&mut self, id: &str) -> Result<Option<App>> {
+        fetch_optional!(
+            self,
+            "SELECT id, kind, label, enabled, wsfed, cloud, entra_url, created_at \
+             FROM apps WHERE id = $1",
+            id
+        )
+    }
+
+    /// All applications, oldest first.
+    pub async fn apps(&mut self) -> Result<Vec<App>> {
+        fetch_all!(
+            self,
+            "SELECT id, kind, label, enabled, wsfed, cloud, entra_url, created_at \
+             FROM apps ORDER BY created_at, id"
+        )
+    }
+
+    /// The applications that a user may use through some group, oldest first.
+    pub async fn apps_granted_to(&mut self, user_id: Uuid) -> Result<Vec<App>> {
+        fetch_all!(
+            self,
+            "SELECT a.id, a.kind, a.label, a.enabled, a.wsfed, a.cloud, a.entra_url, a.created_at \
+             FROM apps a \
+             WHERE EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                           WHERE g.app_id = a.id AND m.user_id = $1) \
+             ORDER BY a.created_at, a.id",
+            user_id
+        )
+    }
+
+    /// Whether a user may use an application through some group.
+    pub async fn is_granted(&mut self, app_id: &str, user_id: Uuid) -> Result<bool> {
+        fetch_value!(
+            self,
+            "SELECT EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                            WHERE g.app_id = $1 AND m.user_id = $2)",
+            app_id,
+            user_id
+        )
+    }
+
+    /// The groups that may use an application, by name.
+    pub async fn granted_groups(&mut self, app_id: &str) -> Result<Vec<Group>> {
+        fetch_all!(
+            self,
+            "SELECT g.id, g.name, g.name_key, g.created_at \
+             FROM groups g JOIN app_grants a ON a.group_id = g.id \
+             WHERE a.app_id = $1 ORDER BY g.name_key",
+            app_id
+        )
+    }
+
+    /// The issuers of an application in their alphabetical order.
+    pub async fn issuers_of(&mut self, app_id: &str) -> Result<Vec<Issuer>> {
+        fetch_all!(
+            self,
+            "SELECT issuer, app_id, domain FROM issuers WHERE app_id = $1 ORDER BY issuer",
+            app_id
+        )
+    }
+
+    /// The issuer of a domain, lower-cased.
+    pub async fn issuer_of_domain(&mut self, domain: &str) -> Result<Option<Issuer>> {
+        fetch_optional!(
+            self,
+            "SELECT issuer, app_id, domain FROM issuers WHERE domain = $1",
+            domain
+        )
+    }
+}
+
+impl Write {
+    /// Adds an application and its issuers.
+    pub async fn add_app(&mut self, app: &App, issuers: &[Issuer]) -> Result<()> {
+        execute!(
+            self,
+            "INSERT INTO apps (id, kind, label, enabled, wsfed, cloud, entra_url, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &app.id,
+            app.kind,
+            &app.label,
+            app.enabled,
+            Json(&app.wsfed),
+            &app.cloud,
+            &app.entra_url,
+            app.created_at
+        )?;
+        for issuer in issuers {
+            execute!(
+                self,
+                "INSERT INTO issuers (issuer, app_id, domain) VALUES ($1, $2, $3)",
+                &issuer.issuer,
+                &issuer.app_id,
+                &issuer.domain
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Serves an application, or no longer; false when there is no such application.
+    pub async fn set_app_enabled(&mut self, id: &str, enabled: bool) -> Result<bool> {
+        let changed = execute!(
+            self,
+            "UPDATE apps SET enabled = $2 WHERE id = $1",
+            id,
+            enabled
+        )?;
+        Ok(changed == 1)
+    }
+
+    /// Lets a group use an application; false when it may already.
+    pub async fn grant(&mut self, app_id: &str, group_id: Uuid) -> Result<bool> {
+        let added = execute!(
+            self,
+            "INSERT INTO app_grants (app_id, group_id) VALUES ($1, $2) \
+             ON CONFLICT (app_id, group_id) DO NOTHING",
+            app_id,
+            group_id
+        )?;
+        Ok(added == 1)
+    }
+
+    /// No longer lets a group use an application; false when it did not before.
+    pub async fn revoke(&mut self, app_id: &str, group_id: Uuid) -> Result<bool> {
+        let removed = execute!(
+            self,
+            "DELETE FROM app_grants WHERE app_id = $1 AND group_id = $2",
+            app_id,
+            group_id
+        )?;
+        Ok(removed == 1)
+    }
+}

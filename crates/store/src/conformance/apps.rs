@@ -1,0 +1,188 @@
+//! Applications, issuers and grants.
+
+use std::slice;
+
+use serde_json::json;
+
+use super::Database;
+use super::samples::{app, at, group, issuer, user};
+use crate::{App, AppKind, AttributeRule, Error, Issuer, Source};
+
+const ALL_SOURCES: [Source; 7] = [
+    Source::Upn,
+    Source::Email,
+    Source::DisplayName,
+    Source::GivenName,
+    Source::FamilyName,
+    Source::ImmutableId,
+    Source::Groups,
+];
+
+pub(super) async fn an_app_comes_back_as_added(database: Database) {
+    let microsoft = app("663a8fb979aa83c58df6081e");
+    let mut other = App {
+        kind: AppKind::Wsfed,
+        cloud: None,
+        entra_url: Some("http://localhost:8081".to_owned()),
+        ..app("663a8fb979aa83c58df6081f")
+    };
+    let constant = Source::Constant("123".to_owned());
+    let sources = ALL_SOURCES.into_iter().chain([constant]);
+    other.wsfed.attributes = sources
+        .map(|source| AttributeRule {
+            name: "urn:x".to_owned(),
+            source,
+        })
+        .collect();
+    add(&database, &[(&microsoft, &[]), (&other, &[])]).await;
+    let mut read = database.read().await;
+    assert_eq!(read.app(&microsoft.id).await.unwrap(), Some(microsoft));
+    let found = read.app(&other.id).await.unwrap().unwrap();
+    assert_eq!(found, other);
+    let stored = serde_json::to_value(&found.wsfed.attributes[2..]).unwrap();
+    assert_eq!(stored[0]["source"], json!("display-name"));
+    assert_eq!(stored[5]["source"], json!({"constant": "123"}));
+    assert_eq!(read.app("663A8FB979AA83C58DF6081E").await.unwrap(), None);
+}
+
+pub(super) async fn apps_are_listed_oldest_first(database: Database) {
+    let [older, newer] = [("b", 1), ("a", 2)].map(|(id, seconds)| App {
+        created_at: at(seconds),
+        ..app(id)
+    });
+    add(&database, &[(&newer, &[]), (&older, &[])]).await;
+    assert_eq!(database.read().await.apps().await.unwrap(), [older, newer]);
+}
+
+pub(super) async fn a_domain_an_issuer_and_an_app_id_are_taken_once(database: Database) {
+    let first = app("a");
+    let issuer_of_first = issuer(&first, "contoso.example");
+    add(
+        &database,
+        &[(&first, std::slice::from_ref(&issuer_of_first))],
+    )
+    .await;
+
+    let second = app("b");
+    let same_domain = Issuer {
+        issuer: "urn:other".to_owned(),
+        ..issuer(&second, "contoso.example")
+    };
+    let same_issuer = Issuer {
+        domain: None,
+        ..issuer(&second, "contoso.example")
+    };
+    for (app, issuers, expected) in [
+        (&second, vec![same_domain], "domain"),
+        (&second, vec![same_issuer], "issuer"),
+        (&first, vec![], "identifier"),
+    ] {
+        let mut write = database.write().await;
+        match write.add_app(app, &issuers).await {
+            Err(Error::Taken { what }) => assert_eq!(what, expected),
+            other => panic!("the {expected} is not taken: {other:?}"),
+        }
+    }
+}
+
+pub(super) async fn apps_without_a_domain_do_not_exclude_each_other(database: Database) {
+    let apps = [app("a"), app("b")];
+    for app in &apps {
+        let own = Issuer {
+            issuer: format!("urn:{}", app.id),
+            app_id: app.id.clone(),
+            domain: None,
+        };
+        add(&database, &[(app, slice::from_ref(&own))]).await;
+        let stored = database.read().await.issuers_of(&app.id).await.unwrap();
+        assert_eq!(stored, [own]);
+    }
+}
+
+pub(super) async fn an_issuer_is_found_by_its_domain(database: Database) {
+    let app = app("a");
+    let issuers = ["b.example", "a.example"].map(|domain| issuer(&app, domain));
+    add(&database, &[(&app, &issuers)]).await;
+    let mut read = database.read().await;
+    let [b, a] = issuers;
+    let found = read.issuer_of_domain("b.example").await.unwrap();
+    assert_eq!(found, Some(b.clone()));
+    assert_eq!(read.issuer_of_domain("c.example").await.unwrap(), None);
+    assert_eq!(read.issuers_of(&app.id).await.unwrap(), [a, b]);
+    assert_eq!(read.issuers_of("none").await.unwrap(), []);
+}
+
+pub(super) async fn an_issuer_needs_its_app(database: Database) {
+    let elsewhere = issuer(&app("elsewhere"), "contoso.example");
+    let refused = database
+        .write()
+        .await
+        .add_app(&app("a"), &[elsewhere])
+        .await;
+    assert!(matches!(refused, Err(Error::Missing)), "{refused:?}");
+}
+
+pub(super) async fn an_app_is_disabled_and_enabled_again(database: Database) {
+    let (first, second) = (app("a"), app("b"));
+    add(&database, &[(&first, &[]), (&second, &[])]).await;
+    for enabled in [false, true] {
+        let mut write = database.write().await;
+        assert!(write.set_app_enabled("a", enabled).await.unwrap());
+        assert!(!write.set_app_enabled("c", enabled).await.unwrap());
+        write.commit().await.unwrap();
+        let mut read = database.read().await;
+        assert_eq!(read.app("a").await.unwrap().unwrap().enabled, enabled);
+        assert!(read.app("b").await.unwrap().unwrap().enabled);
+    }
+}
+
+pub(super) async fn a_grant_reaches_the_members_of_its_group(database: Database) {
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (sales, board) = (group("sales"), group("board"));
+    let (first, second) = (app("a"), app("b"));
+    add(&database, &[(&first, &[]), (&second, &[])]).await;
+    let mut write = database.write().await;
+    write.add_user(&alice).await.unwrap();
+    write.add_user(&bob).await.unwrap();
+    write.add_group(&sales).await.unwrap();
+    write.add_group(&board).await.unwrap();
+    for (group, user) in [(&sales, &alice), (&board, &alice), (&board, &bob)] {
+        write.join_group(group.id, user.id).await.unwrap();
+    }
+    for (app, group) in [(&first, &sales), (&second, &sales), (&second, &board)] {
+        assert!(write.grant(&app.id, group.id).await.unwrap());
+    }
+    assert!(!write.grant(&first.id, sales.id).await.unwrap(), "already");
+    write.commit().await.unwrap();
+
+    let mut read = database.read().await;
+    let apps = read.apps_granted_to(alice.id).await.unwrap();
+    assert_eq!(apps, [first.clone(), second.clone()], "each app once");
+    assert_eq!(
+        read.apps_granted_to(bob.id).await.unwrap(),
+        slice::from_ref(&second)
+    );
+    let groups = read.granted_groups(&second.id).await.unwrap();
+    assert_eq!(groups, [board.clone(), sales.clone()]);
+    assert!(read.is_granted(&first.id, alice.id).await.unwrap());
+    assert!(!read.is_granted(&first.id, bob.id).await.unwrap());
+
+    let mut write = database.write().await;
+    assert!(write.revoke(&second.id, board.id).await.unwrap());
+    assert!(
+        !write.revoke(&second.id, board.id).await.unwrap(),
+        "already"
+    );
+    write.commit().await.unwrap();
+    let mut read = database.read().await;
+    assert!(!read.is_granted(&second.id, bob.id).await.unwrap());
+    assert!(read.is_granted(&second.id, alice.id).await.unwrap());
+}
+
+async fn add(database: &Database, apps: &[(&App, &[Issuer])]) {
+    let mut write = database.write().await;
+    for (app, issuers) in apps {
+        write.add_app(app, issuers).await.unwrap();
+    }
+    write.commit().await.unwrap();
+}

@@ -1,0 +1,199 @@
+//! Opening, migrating, and refusing to.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::MigrateError;
+use tokio::task::JoinSet;
+
+use super::Database;
+use super::engines::environment;
+use super::samples::user;
+use crate::{OpenError, Store};
+
+/// Tells `one_of_many_processes` which database to open.
+const URL_OF_MANY: &str = "COUNTERSIGN_TEST_OPEN_URL";
+const UNDO_MIGRATIONS: &str = "
+    DROP TABLE one_time_links; DROP TABLE settings; DROP TABLE audit; DROP TABLE familiar_sources;
+    DROP TABLE throttles; DROP TABLE sign_in_attempts; DROP TABLE sessions;
+    DROP TABLE signing_keys; DROP TABLE app_grants; DROP TABLE issuers; DROP TABLE apps;
+    DROP TABLE memberships; DROP TABLE groups; DROP TABLE users; DROP TABLE _sqlx_migrations;
+";
+
+pub(super) async fn an_open_database_opens_again_with_its_contents(database: Database) {
+    let alice = user("alice");
+    let mut write = database.write().await;
+    write.add_user(&alice).await.unwrap();
+    write.commit().await.unwrap();
+    let again = Store::open(&database.url).await.unwrap();
+    let users = again.read().await.unwrap().users().await.unwrap();
+    assert_eq!(users, [alice]);
+}
+
+pub(super) async fn a_new_database_opens_many_times_at_once(database: Database) {
+    let url = fresh(&database).await;
+    let mut openers = JoinSet::new();
+    for number in 0..12 {
+        let url = url.clone();
+        openers.spawn(async move {
+            let store = Store::open(&url).await.unwrap();
+            let mut write = store.write().await.unwrap();
+            write
+                .add_user(&user(&format!("user{number}")))
+                .await
+                .unwrap();
+            write.commit().await.unwrap();
+        });
+    }
+    openers.join_all().await;
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(store.read().await.unwrap().users().await.unwrap().len(), 12);
+}
+
+pub(super) async fn a_new_database_opens_in_many_processes_at_once(database: Database) {
+    let url = fresh(&database).await;
+    let processes: Vec<_> = (0..8)
+        .map(|_| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "conformance::opening::one_of_many_processes"])
+                .args(["--ignored", "--nocapture"])
+                .env(URL_OF_MANY, &url)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for process in processes {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{text}");
+    }
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(store.read().await.unwrap().users().await.unwrap().len(), 8);
+}
+
+#[tokio::test]
+#[ignore = "a part of a_new_database_opens_in_many_processes_at_once"]
+async fn one_of_many_processes() {
+    let url = environment(URL_OF_MANY).expect("set by the test that starts this one");
+    let store = Store::open(&url).await.unwrap();
+    let mut write = store.write().await.unwrap();
+    let name = format!("process{}", std::process::id());
+    write.add_user(&user(&name)).await.unwrap();
+    write.commit().await.unwrap();
+}
+
+pub(super) async fn a_database_of_a_newer_version_is_refused(database: Database) {
+    database
+        .meddle(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             SELECT 9999, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await;
+    let refused = Store::open(&database.url).await.unwrap_err();
+    assert!(
+        matches!(refused, OpenError::Newer { version: 9999 }),
+        "{refused:?}"
+    );
+}
+
+pub(super) async fn a_changed_migration_is_refused(database: Database) {
+    let mut write = database.write().await;
+    write.set_setting_once("other", b"other").await.unwrap();
+    write.commit().await.unwrap();
+    database
+        .meddle("UPDATE _sqlx_migrations SET checksum = (SELECT value FROM settings)")
+        .await;
+    let refused = Store::open(&database.url).await.unwrap_err();
+    let changed = matches!(
+        refused,
+        OpenError::Migrate(MigrateError::VersionMismatch(1))
+    );
+    assert!(changed, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_new_file_is_readable_by_its_owner_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/new.db", directory.path().display());
+    let store = Store::open(&url).await.unwrap();
+    let mut write = store.write().await.unwrap();
+    write.add_user(&user("alice")).await.unwrap();
+    write.commit().await.unwrap();
+    for name in ["new.db", "new.db-wal", "new.db-shm", "new.db-lock"] {
+        let file = std::fs::metadata(directory.path().join(name)).expect(name);
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_store_closes_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/new.db", directory.path().display());
+    let store = Store::open(&url).await.unwrap();
+    let wal = directory.path().join("new.db-wal");
+    assert!(wal.exists());
+    drop(store.clone());
+    drop(store);
+    // SQLite removes the write-ahead log with its last connection.
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while wal.exists() {
+        assert!(Instant::now() < give_up, "something holds the pools");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_url_is_refused_and_names_what_is_accepted() {
+    for url in [
+        "",
+        "countersign.db",
+        "sqlite:countersign.db",
+        "sqlite://",
+        "sqlite://:memory:",
+        "sqlite://new.db?mode=rwc",
+        "sqlite::memory:",
+        "mysql://root:hush@localhost/db",
+        "postgres://user:hush@[::1/db",
+        "postgres://user:hush@localhost/db?sslmode=hush",
+    ] {
+        let refused = Store::open(url).await.unwrap_err();
+        let text = format!("{refused} {refused:?}");
+        assert!(text.contains("sqlite:///absolute/path.db"), "{url}: {text}");
+        assert!(
+            text.contains("postgres://user:password@host"),
+            "{url}: {text}"
+        );
+        assert!(!text.contains("hush"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/no/such.db", directory.path().display());
+    let refused = Store::open(&url).await.unwrap_err();
+    assert!(refused.to_string().contains("no/such.db"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("letter.txt");
+    let text = "Dear Sir or Madam, this is not a database. ".repeat(50);
+    std::fs::write(&path, &text).unwrap();
+    let refused = Store::open(&format!("sqlite://{}", path.display())).await;
+    assert!(refused.is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// A database without any table.
+async fn fresh(database: &Database) -> String {
+    if database.url.starts_with("sqlite://") {
+        return format!("{}-fresh", database.url);
+    }
+    database.meddle(UNDO_MIGRATIONS).await;
+    database.url.clone()
+}
