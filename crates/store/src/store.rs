@@ -37,7 +37,7 @@ impl Store {
 
     /// The session with this hash and what it allows at an application; `None` without a session.
     ///
-    /// The same as [`Read::sign_on`] for a third of its cost: one statement needs no transaction.
+    /// The same as [`Read::sign_on`] for less: one statement needs no transaction of its own.
     pub async fn sign_on(&self, id_hash: &[u8], app_id: &str) -> Result<Option<SignOn>> {
         match &self.engine {
             Engine::Postgres(postgres) => {
