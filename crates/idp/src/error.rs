@@ -1,0 +1,273 @@
+//! Whose fault it was, first; then what to tell the person who can fix it.
+
+use chrono::{DateTime, Utc};
+
+/// The outcome of a verb.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a verb did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody outside has to change something: the request, the app's settings, a grant.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The command line or a form asked for something that cannot be; the text names the fix.
+    #[error("{0}")]
+    Invalid(String),
+    /// We cannot answer at this moment: the database is away, or too many passwords are being checked.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Our failure.
+    #[error("internal error")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub(crate) fn broken(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Broken(Box::new(cause))
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Taken { what } => {
+                Self::Invalid(format!("this {what} is already in use; choose another"))
+            }
+            error if error.is_unavailable() => {
+                tracing::warn!(error = %error, "The database does not answer");
+                Self::Unavailable("the database does not answer".to_owned())
+            }
+            error => Self::broken(error),
+        }
+    }
+}
+
+/// A sign-in that was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No app has this id.
+    #[error("no application has the id in this address")]
+    UnknownApp,
+    /// The app is switched off.
+    #[error("the application is disabled")]
+    AppDisabled { label: String },
+    /// The request is not what the protocol says (WS-Fed 1.2 §13).
+    #[error("{0}")]
+    BadRequest(#[from] protocol::wsfed::BadRequest),
+    /// `wtrealm` is not this app's.
+    #[error("wtrealm is not the realm of this application")]
+    ForeignRealm { label: String },
+    /// `wreply` is none of this app's reply addresses.
+    #[error("wreply is not a reply address of this application")]
+    ForeignReply { label: String },
+    /// `wauth` asks for several factors.
+    #[error("the request asks for multi-factor authentication")]
+    MultiFactorRequested { label: String },
+    /// `wauth` asks for a method that we do not have.
+    #[error("the request asks for a way of signing in that is not available here")]
+    MethodRequested { label: String },
+    /// The user name or the password is wrong; which of them is nobody's business.
+    #[error("the user name or password is incorrect")]
+    WrongCredentials,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords")]
+    Locked { until: DateTime<Utc> },
+    /// The password is right, the user is switched off.
+    #[error("the user is disabled")]
+    UserDisabled { upn: String },
+    /// No group of the user is granted the app.
+    #[error("the user is not in a group that is granted this application")]
+    NotGranted { upn: String, label: String },
+    /// The UPN's domain is not one that this app speaks for.
+    #[error("the user's domain is not one of this application's")]
+    OutsideDomain { upn: String, label: String },
+    /// The user has no value for the identifier that the app wants.
+    #[error("the user has no value for the identifier of this application")]
+    NoIdentifier { upn: String, label: String },
+    /// The sign-in page was open for too long, or its address is made up.
+    #[error("this sign-in has expired")]
+    AttemptExpired,
+    /// A form came without the code that binds it to this browser.
+    #[error("the form does not belong to this browser session")]
+    ForeignForm,
+    /// The page is for administrators.
+    #[error("this page is for administrators")]
+    NotAdmin { upn: String },
+    /// The page needs a signed-in administrator and the client cannot be sent to the sign-in page.
+    #[error("sign in as an administrator first")]
+    NotSignedIn,
+    /// The set-up link was used, has expired, or is made up.
+    #[error("this set-up link is no longer valid")]
+    SetupLinkGone,
+    /// The app has no federation commands because it is not a Microsoft 365 app.
+    #[error("only Microsoft 365 applications have federation commands")]
+    NoCommands { label: String },
+}
+
+/// What a page tells the person: what happened, why, and what to do.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub title: &'static str,
+    pub what: String,
+    pub why: String,
+    pub what_to_do: String,
+}
+
+impl Refusal {
+    /// The reason as the audit and the log keep it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownApp => "unknown-app",
+            Self::AppDisabled { .. } => "app-disabled",
+            Self::BadRequest(_) => "bad-request",
+            Self::ForeignRealm { .. } => "foreign-realm",
+            Self::ForeignReply { .. } => "foreign-reply",
+            Self::MultiFactorRequested { .. } => "multi-factor-requested",
+            Self::MethodRequested { .. } => "method-requested",
+            Self::WrongCredentials => "wrong-credentials",
+            Self::Locked { .. } => "locked",
+            Self::UserDisabled { .. } => "user-disabled",
+            Self::NotGranted { .. } => "not-granted",
+            Self::OutsideDomain { .. } => "outside-domain",
+            Self::NoIdentifier { .. } => "no-identifier",
+            Self::AttemptExpired => "attempt-expired",
+            Self::ForeignForm => "foreign-form",
+            Self::NotAdmin { .. } => "not-admin",
+            Self::NotSignedIn => "not-signed-in",
+            Self::SetupLinkGone => "setup-link-gone",
+            Self::NoCommands { .. } => "no-commands",
+        }
+    }
+
+    /// The words for the person in front of the screen.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a list of texts; splitting it would only hide half of them"
+    )]
+    pub fn explanation(&self) -> Explanation {
+        let say = |title, what: &str, why: String, what_to_do: &str| Explanation {
+            title,
+            what: what.to_owned(),
+            why,
+            what_to_do: what_to_do.to_owned(),
+        };
+        let tell_admin = "Turn to your administrator and give them the correlation id below.";
+        match self {
+            Self::UnknownApp => say(
+                "Unknown application",
+                "This address does not belong to any application here.",
+                "The application was removed, or the address was copied incompletely.".to_owned(),
+                "Go back to the application and start again. An administrator finds the right address with “countersign app show”.",
+            ),
+            Self::AppDisabled { label } => say(
+                "Application switched off",
+                &format!("You cannot sign in to {label} at the moment."),
+                "An administrator has switched this application off.".to_owned(),
+                tell_admin,
+            ),
+            Self::BadRequest(error) => say(
+                "The sign-in request is not valid",
+                "The application sent a request that cannot be answered.",
+                format!("{error}."),
+                "Go back to the application and start again. If it happens again, give the administrator of the application the correlation id below.",
+            ),
+            Self::ForeignRealm { label } => say(
+                "The request is for another application",
+                &format!("This address signs people in to {label} only."),
+                "The request names a realm (wtrealm) that is not this application's.".to_owned(),
+                "The administrator of the application compares its realm with the one shown by “countersign app show”.",
+            ),
+            Self::ForeignReply { label } => say(
+                "Reply address not allowed",
+                &format!("The request asks to send the answer somewhere that does not belong to {label}."),
+                "The reply address (wreply) is compared exactly with the addresses stored for the application, and it is none of them.".to_owned(),
+                "Do not go on if you followed a link in a message. Otherwise the administrator of the application adds the address to it.",
+            ),
+            Self::MultiFactorRequested { label } => say(
+                "A second factor is needed",
+                &format!("{label} asks you to prove who you are with more than a password."),
+                "This server does not offer second factors yet, and it never claims one that was not proven.".to_owned(),
+                "Turn to your administrator: the domain's federatedIdpMfaBehavior must let Microsoft ask for the second factor (acceptIfMfaDoneByFederatedIdp).",
+            ),
+            Self::MethodRequested { label } => say(
+                "This way of signing in is not available",
+                &format!("{label} asks for a way of signing in that this server does not offer."),
+                "The request names an authentication method (wauth) other than a password.".to_owned(),
+                tell_admin,
+            ),
+            Self::WrongCredentials => say(
+                "Sign-in failed",
+                "The user name or password is incorrect.",
+                "They do not belong to any active account here.".to_owned(),
+                "Try again, or ask your administrator for a new password.",
+            ),
+            Self::Locked { .. } => say(
+                "Too many attempts",
+                "Signing in is paused for a short while.",
+                "There were too many wrong passwords.".to_owned(),
+                "Wait, then try again with the right password.",
+            ),
+            Self::UserDisabled { upn } => say(
+                "Account disabled",
+                &format!("The account {upn} is disabled."),
+                "An administrator has switched it off.".to_owned(),
+                tell_admin,
+            ),
+            Self::NotGranted { upn, label } => say(
+                "No access",
+                &format!("{upn} does not have access to {label}."),
+                "Access is given to groups, and this account is in none that is granted the application.".to_owned(),
+                "Turn to your administrator to be added to such a group, and give them the correlation id below.",
+            ),
+            Self::OutsideDomain { upn, label } => say(
+                "Account of another domain",
+                &format!("{upn} cannot be signed in to {label}."),
+                "The domain of this user name is not the domain that the application is federated for.".to_owned(),
+                "Sign in with the account of that domain, or turn to your administrator with the correlation id below.",
+            ),
+            Self::NoIdentifier { upn, label } => say(
+                "Account incomplete",
+                &format!("{upn} cannot be signed in to {label}."),
+                "The account has no value for the identifier that the application needs.".to_owned(),
+                tell_admin,
+            ),
+            Self::AttemptExpired => say(
+                "This sign-in has expired",
+                "The sign-in page was open for too long, or was already used in another window.",
+                "A sign-in that was begun is kept for one hour.".to_owned(),
+                "Go back to the application and start again.",
+            ),
+            Self::ForeignForm => say(
+                "The form could not be accepted",
+                "Nothing was changed.",
+                "The form does not belong to this browser session: cookies are blocked, the page was open for very long, or it came from somewhere else.".to_owned(),
+                "Allow cookies for this site, go back, reload the page and try again.",
+            ),
+            Self::NotAdmin { upn } => say(
+                "For administrators",
+                &format!("{upn} may not see this page."),
+                "It is for administrators of this server.".to_owned(),
+                "Sign out and sign in with an administrator's account.",
+            ),
+            Self::NotSignedIn => say(
+                "Not signed in",
+                "This address is for a signed-in administrator.",
+                "The request carries no valid session.".to_owned(),
+                "Open the address in a browser and sign in, or send the session cookie of an administrator.",
+            ),
+            Self::SetupLinkGone => say(
+                "Set-up link no longer valid",
+                "This link cannot be used.",
+                "It was used before, it has expired, or this server already has an administrator.".to_owned(),
+                "Start the server again to get a new link while it has no administrator, or use “countersign user add … --admin”.",
+            ),
+            Self::NoCommands { label } => say(
+                "No federation commands",
+                &format!("{label} is not a Microsoft 365 application."),
+                "Only a Microsoft 365 domain is federated with PowerShell.".to_owned(),
+                "Give the application's administrator the federation metadata instead.",
+            ),
+        }
+    }
+}

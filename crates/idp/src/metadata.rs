@@ -1,0 +1,82 @@
+//! Federation metadata: what Entra and other relying parties read about us, signed with the app's key.
+
+use protocol::metadata::{ClaimType, Federation};
+use store::{App, AppKind, Stage};
+
+use crate::Idp;
+use crate::error::{Error, Refusal, Result};
+
+impl Idp {
+    /// The metadata of one app (WS-Fed 1.2 §3). Entra takes the certificates from here when it renews them.
+    pub async fn wsfed_metadata(&self, app_id: &str) -> Result<String> {
+        let mut read = self.store.read().await?;
+        let app = read.app(app_id).await?.ok_or(Refusal::UnknownApp)?;
+        self.metadata_of(&mut read, &app).await
+    }
+
+    /// The metadata at the address that Entra knows by itself, when the host serves just one Microsoft
+    /// 365 app; with several nobody could say whose it is.
+    pub async fn microsoft365_metadata(&self) -> Result<String> {
+        let mut read = self.store.read().await?;
+        let mut apps: Vec<App> = read
+            .apps()
+            .await?
+            .into_iter()
+            .filter(|app| app.kind == AppKind::M365 && app.enabled)
+            .collect();
+        match (apps.pop(), apps.is_empty()) {
+            (Some(app), true) => self.metadata_of(&mut read, &app).await,
+            _ => Err(Refusal::UnknownApp.into()),
+        }
+    }
+
+    async fn metadata_of(&self, read: &mut store::Read, app: &App) -> Result<String> {
+        if !app.enabled {
+            return Err(Refusal::AppDisabled {
+                label: app.label.clone(),
+            }
+            .into());
+        }
+        let issuers = read.issuers_of(&app.id).await?;
+        let keys = read.signing_keys(&app.id).await?;
+        let missing = |what: &str| {
+            Error::broken(std::io::Error::other(format!(
+                "the application has no {what}"
+            )))
+        };
+        let issuer = issuers.first().ok_or_else(|| missing("issuer"))?;
+        let current = keys
+            .iter()
+            .find(|key| key.stage == Stage::Current)
+            .ok_or_else(|| missing("current signing key"))?;
+        let current = self.open_key(current)?;
+        let mut certificates = vec![current.certificate().base64().to_owned()];
+        for next in keys.iter().filter(|key| key.stage == Stage::Next) {
+            let certificate = crypto::certificate::Certificate::from_der(&next.certificate)
+                .map_err(Error::broken)?;
+            certificates.push(certificate.base64().to_owned());
+        }
+        let claim_types: Vec<ClaimType> = app
+            .wsfed
+            .attributes
+            .iter()
+            .map(|rule| ClaimType {
+                uri: &rule.name,
+                display_name: rule.name.rsplit('/').next().unwrap_or(&rule.name),
+                description: "Sent in every token when the user has a value for it.",
+            })
+            .collect();
+        let unsigned = Federation {
+            id: &crypto::random::xml_id(),
+            issuer: &issuer.issuer,
+            passive_url: &self.urls().wsfed(&app.id),
+            certificates: &certificates.iter().map(String::as_str).collect::<Vec<_>>(),
+            display_name: &app.label,
+            claim_types: &claim_types,
+        }
+        .unsigned()
+        .map_err(Error::broken)?;
+        crypto::xml_signature::sign(&unsigned.xml, &unsigned.id, unsigned.signature_at, &current)
+            .map_err(Error::broken)
+    }
+}

@@ -1,0 +1,653 @@
+//! The verbs under a clock that the test moves: what ends, what grows, what is forgotten.
+
+use std::sync::Arc;
+
+use countersign_idp as idp;
+
+use chrono::{DateTime, TimeDelta};
+use idp::apps::{NewMicrosoft365, NewWsFed};
+use idp::attempts::Target;
+use idp::clock::ManualClock;
+use idp::cloud::Cloud;
+use idp::master_key::{self, MasterKey};
+use idp::password_pool::PasswordPool;
+use idp::people::NewUser;
+use idp::sessions::SessionToken;
+use idp::urls::Urls;
+use idp::wsfed::{PostBack, SignOn};
+use idp::{Error, Idp, Origin, Refusal};
+use protocol::wsfed::{Message, SignIn};
+use store::Store;
+use zeroize::Zeroizing;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A company with Alice, who may use Microsoft 365, and a clock.
+struct Contoso {
+    idp: Idp,
+    clock: ManualClock,
+    app_id: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Contoso {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let store = Store::open(&url).await.expect("a database");
+        let clock =
+            ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).expect("an instant"));
+        let public_url = "https://login.contoso.com".parse().expect("a URL");
+        let key = Arc::new(MasterKey::generate());
+        assert!(master_key::agree(&store, &key).await.expect("agreement"));
+        let idp = Idp::new(
+            store,
+            clock.clock(),
+            key,
+            PasswordPool::new(2),
+            Urls::new(&public_url),
+        );
+        let new = NewMicrosoft365 {
+            domain: "contoso.com".to_owned(),
+            label: None,
+            cloud: Cloud::Worldwide,
+            entra_url: None,
+        };
+        let app = idp
+            .add_microsoft365(new, &at("command line"))
+            .await
+            .expect("an app");
+        let contoso = Self {
+            idp,
+            clock,
+            app_id: app.id,
+            _folder: folder,
+        };
+        contoso
+            .idp
+            .add_group("Staff", &at("command line"))
+            .await
+            .expect("a group");
+        contoso
+            .idp
+            .grant("contoso.com", "Staff", &at("command line"))
+            .await
+            .expect("a grant");
+        contoso.add("alice@contoso.com").await;
+        contoso
+    }
+
+    async fn add(&self, upn: &str) {
+        let new = NewUser {
+            upn: upn.to_owned(),
+            display_name: "Somebody".to_owned(),
+            email: None,
+            given_name: None,
+            family_name: None,
+            immutable_id: None,
+            admin: false,
+            password: Zeroizing::new(PASSWORD.to_owned()),
+        };
+        self.idp
+            .add_user(new, &at("command line"))
+            .await
+            .expect("a user");
+        self.idp
+            .join_group("Staff", upn, &at("command line"))
+            .await
+            .expect("a member");
+    }
+
+    async fn sign_in(
+        &self,
+        upn: &str,
+        password: &str,
+        source: &str,
+    ) -> Result<SessionToken, Error> {
+        self.idp
+            .sign_in(upn, Zeroizing::new(password.to_owned()), None, &at(source))
+            .await
+    }
+
+    async fn alice(&self) -> SessionToken {
+        self.sign_in("alice@contoso.com", PASSWORD, "192.0.2.1")
+            .await
+            .expect("Alice signs in")
+    }
+
+    /// A sign-in request with these parameters besides the necessary ones, made now.
+    async fn ask(&self, more: &str, session: &SessionToken) -> Result<SignOn, Error> {
+        self.ask_at(more, session, self.idp.now()).await
+    }
+
+    async fn ask_at(
+        &self,
+        more: &str,
+        session: &SessionToken,
+        asked_at: chrono::DateTime<chrono::Utc>,
+    ) -> Result<SignOn, Error> {
+        self.idp
+            .wsfed_sign_on(
+                &self.app_id,
+                &request(more),
+                Some(session),
+                asked_at,
+                &at("192.0.2.1"),
+            )
+            .await
+    }
+}
+
+fn request(more: &str) -> SignIn {
+    let query = format!("wa=wsignin1.0&wtrealm=urn%3afederation%3aMicrosoftOnline{more}");
+    match protocol::wsfed::parse(&query, b"").expect("a request") {
+        Message::SignIn(request) => request,
+        other => panic!("not a sign-in: {other:?}"),
+    }
+}
+
+fn at(source: &str) -> Origin {
+    Origin {
+        source: source.to_owned(),
+        correlation_id: "test".to_owned(),
+    }
+}
+
+fn posted(outcome: Result<SignOn, Error>) -> PostBack {
+    match outcome {
+        Ok(SignOn::Post(post)) => post,
+        Ok(SignOn::Authenticate) => panic!("asked to sign in"),
+        Err(error) => panic!("refused: {error}"),
+    }
+}
+
+fn asks_to_sign_in(outcome: &Result<SignOn, Error>) -> bool {
+    matches!(outcome, Ok(SignOn::Authenticate))
+}
+
+fn refusal<T>(outcome: Result<T, Error>) -> Refusal {
+    match outcome {
+        Err(Error::Refused(refusal)) => refusal,
+        Err(other) => panic!("failed otherwise: {other}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_token_carries_the_instant_of_the_password_not_of_the_token() {
+    let contoso = Contoso::new().await;
+    let session = contoso.alice().await;
+    let signed_in = contoso.idp.now();
+    contoso.clock.advance(TimeDelta::minutes(90));
+    let post = posted(contoso.ask("&wctx=abc", &session).await);
+    let answer = &post.fields[1].1;
+    let instant = signed_in
+        .format("AuthenticationInstant=\"%Y-%m-%dT%H:%M:%S%.3fZ\"")
+        .to_string();
+    assert!(answer.contains(&instant), "{instant} is not in {answer}");
+    assert_eq!(post.fields[2], ("wctx", "abc".to_owned()));
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_and_at_the_latest_after_twelve_hours() {
+    let contoso = Contoso::new().await;
+    let idle = contoso.alice().await;
+    contoso
+        .clock
+        .advance(TimeDelta::hours(4) - TimeDelta::seconds(1));
+    posted(contoso.ask("", &idle).await);
+    contoso.clock.advance(TimeDelta::hours(4));
+    assert!(asks_to_sign_in(&contoso.ask("", &idle).await));
+
+    let busy = contoso.alice().await;
+    for _ in 0..11 {
+        contoso.clock.advance(TimeDelta::hours(1));
+        posted(contoso.ask("", &busy).await);
+    }
+    contoso.clock.advance(TimeDelta::hours(1));
+    assert!(asks_to_sign_in(&contoso.ask("", &busy).await));
+}
+
+#[tokio::test]
+async fn a_request_for_a_fresh_sign_in_is_met_only_by_one_made_for_it() {
+    let contoso = Contoso::new().await;
+    let old = contoso.alice().await;
+    contoso.clock.advance(TimeDelta::minutes(10));
+    let password = "http%3a%2f%2fschemas.microsoft.com%2fws%2f2008%2f06%2fidentity%2fauthenticationmethod%2fpassword";
+    for again in [
+        "&wfresh=0".to_owned(),
+        "&prompt=login".to_owned(),
+        format!("&wauth={password}"),
+        "&wfresh=9".to_owned(),
+    ] {
+        let asked_at = contoso.idp.now();
+        assert!(
+            asks_to_sign_in(&contoso.ask(&again, &old).await),
+            "{again} was answered from an old session"
+        );
+        contoso.clock.advance(TimeDelta::seconds(5));
+        let new = contoso.alice().await;
+        posted(contoso.ask_at(&again, &new, asked_at).await);
+        contoso.clock.advance(TimeDelta::seconds(5));
+        if again != "&wfresh=9" {
+            assert!(
+                asks_to_sign_in(&contoso.ask(&again, &new).await),
+                "{again} was answered twice from one sign-in"
+            );
+        }
+    }
+    posted(contoso.ask("&wfresh=11", &old).await);
+}
+
+#[tokio::test]
+async fn several_factors_are_never_claimed() {
+    let contoso = Contoso::new().await;
+    let session = contoso.alice().await;
+    let wauth = "&wauth=http%3a%2f%2fschemas.microsoft.com%2fclaims%2fmultipleauthn&mfa_max_age=60";
+    assert!(matches!(
+        refusal(contoso.ask(wauth, &session).await),
+        Refusal::MultiFactorRequested { .. }
+    ));
+    let kerberos = "&wauth=urn%3afederation%3aauthentication%3awindows";
+    assert!(matches!(
+        refusal(contoso.ask(kerberos, &session).await),
+        Refusal::MethodRequested { .. }
+    ));
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_more_and_more_and_ends_by_itself() {
+    let contoso = Contoso::new().await;
+    for _ in 0..5 {
+        assert_eq!(
+            refusal(
+                contoso
+                    .sign_in("alice@contoso.com", "guess", "198.51.100.7")
+                    .await
+            ),
+            Refusal::WrongCredentials
+        );
+    }
+    // Locked, even for the right password and from elsewhere; and attempts meanwhile do not make it longer.
+    for source in ["198.51.100.7", "203.0.113.9"] {
+        let locked = refusal(contoso.sign_in("alice@contoso.com", PASSWORD, source).await);
+        assert_eq!(
+            locked,
+            Refusal::Locked {
+                until: contoso.idp.now() + TimeDelta::seconds(10)
+            }
+        );
+    }
+    contoso.clock.advance(TimeDelta::seconds(10));
+    assert_eq!(
+        refusal(
+            contoso
+                .sign_in("alice@contoso.com", "guess", "198.51.100.7")
+                .await
+        ),
+        Refusal::WrongCredentials
+    );
+    let locked = refusal(
+        contoso
+            .sign_in("alice@contoso.com", PASSWORD, "198.51.100.7")
+            .await,
+    );
+    assert_eq!(
+        locked,
+        Refusal::Locked {
+            until: contoso.idp.now() + TimeDelta::seconds(20)
+        }
+    );
+    contoso.clock.advance(TimeDelta::seconds(20));
+    contoso
+        .sign_in("alice@contoso.com", PASSWORD, "198.51.100.7")
+        .await
+        .expect("the lock has ended");
+}
+
+#[tokio::test]
+async fn strangers_cannot_lock_a_person_out_of_a_place_she_signed_in_from() {
+    let contoso = Contoso::new().await;
+    contoso.alice().await;
+    for _ in 0..6 {
+        refusal(
+            contoso
+                .sign_in("alice@contoso.com", "guess", "198.51.100.7")
+                .await,
+        );
+    }
+    contoso.alice().await;
+    contoso.clock.advance(TimeDelta::days(31));
+    for _ in 0..6 {
+        refusal(
+            contoso
+                .sign_in("alice@contoso.com", "guess", "198.51.100.7")
+                .await,
+        );
+    }
+    let locked = refusal(
+        contoso
+            .sign_in("alice@contoso.com", PASSWORD, "192.0.2.1")
+            .await,
+    );
+    assert!(
+        matches!(locked, Refusal::Locked { .. }),
+        "a place is familiar for 30 days"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_answered_and_locked_like_a_known_one() {
+    let contoso = Contoso::new().await;
+    for upn in ["alice@contoso.com", "nobody@contoso.com"] {
+        for _ in 0..5 {
+            assert_eq!(
+                refusal(contoso.sign_in(upn, "guess", "198.51.100.7").await),
+                Refusal::WrongCredentials
+            );
+        }
+        assert!(matches!(
+            refusal(contoso.sign_in(upn, "guess", "198.51.100.7").await),
+            Refusal::Locked { .. }
+        ));
+    }
+}
+
+#[tokio::test]
+async fn attempts_at_the_same_moment_count_as_if_one_after_the_other() {
+    let contoso = Contoso::new().await;
+    let guesses = (0..20).map(|_| {
+        let idp = contoso.idp.clone();
+        tokio::spawn(async move {
+            idp.sign_in(
+                "alice@contoso.com",
+                Zeroizing::new("guess".to_owned()),
+                None,
+                &at("198.51.100.7"),
+            )
+            .await
+        })
+    });
+    let mut compared = 0;
+    for guess in guesses.collect::<Vec<_>>() {
+        if refusal(guess.await.expect("no panic")) == Refusal::WrongCredentials {
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 5);
+}
+
+#[tokio::test]
+async fn one_address_that_tries_many_names_is_slowed_too() {
+    let contoso = Contoso::new().await;
+    for number in 0..60 {
+        let upn = format!("user{number}@contoso.com");
+        assert_eq!(
+            refusal(contoso.sign_in(&upn, "guess", "198.51.100.7").await),
+            Refusal::WrongCredentials
+        );
+    }
+    assert!(matches!(
+        refusal(
+            contoso
+                .sign_in("alice@contoso.com", PASSWORD, "198.51.100.7")
+                .await
+        ),
+        Refusal::Locked { .. }
+    ));
+    contoso.alice().await;
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_the_browser_had() {
+    let contoso = Contoso::new().await;
+    let first = contoso.alice().await;
+    let password = Zeroizing::new(PASSWORD.to_owned());
+    let second = contoso
+        .idp
+        .sign_in(
+            "alice@contoso.com",
+            password,
+            Some(&first),
+            &at("192.0.2.1"),
+        )
+        .await
+        .expect("signed in");
+    assert!(
+        contoso
+            .idp
+            .signed_in(&first)
+            .await
+            .expect("an answer")
+            .is_none()
+    );
+    assert!(
+        contoso
+            .idp
+            .signed_in(&second)
+            .await
+            .expect("an answer")
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn switching_a_user_off_ends_everything_at_once() {
+    let contoso = Contoso::new().await;
+    let session = contoso.alice().await;
+    contoso
+        .idp
+        .set_user_enabled("alice@contoso.com", false, &at("command line"))
+        .await
+        .expect("disabled");
+    assert!(asks_to_sign_in(&contoso.ask("", &session).await));
+    let right = refusal(
+        contoso
+            .sign_in("alice@contoso.com", PASSWORD, "192.0.2.1")
+            .await,
+    );
+    assert!(matches!(right, Refusal::UserDisabled { .. }));
+    assert_eq!(
+        refusal(
+            contoso
+                .sign_in("alice@contoso.com", "guess", "192.0.2.1")
+                .await
+        ),
+        Refusal::WrongCredentials
+    );
+}
+
+#[tokio::test]
+async fn the_domain_guard_counts_sub_domains_and_nothing_else() {
+    let contoso = Contoso::new().await;
+    for (upn, allowed) in [
+        ("erin@eu.contoso.com", true),
+        ("mallory@evilcontoso.com", false),
+        ("frank@fabrikam.com", false),
+    ] {
+        contoso.add(upn).await;
+        let session = contoso
+            .sign_in(upn, PASSWORD, "192.0.2.1")
+            .await
+            .expect("signed in");
+        let outcome = contoso.ask("", &session).await;
+        if allowed {
+            assert!(
+                posted(outcome).fields[1]
+                    .1
+                    .contains("Issuer=\"https://contoso.com\"")
+            );
+        } else {
+            assert!(matches!(refusal(outcome), Refusal::OutsideDomain { .. }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_begun_sign_in_is_kept_for_an_hour() {
+    let contoso = Contoso::new().await;
+    let target = Target::Page {
+        path: "/somewhere".to_owned(),
+    };
+    let token = contoso
+        .idp
+        .begin(&target, &at("192.0.2.1"))
+        .await
+        .expect("begun");
+    contoso.clock.advance(TimeDelta::minutes(59));
+    assert_eq!(
+        contoso
+            .idp
+            .begun(&token, &at("192.0.2.1"))
+            .await
+            .expect("still there")
+            .target,
+        target
+    );
+    contoso.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(
+        refusal(contoso.idp.begun(&token, &at("192.0.2.1")).await),
+        Refusal::AttemptExpired
+    );
+    contoso.clock.advance(TimeDelta::days(40));
+    assert!(contoso.idp.purge().await.expect("purged") > 0);
+}
+
+#[tokio::test]
+async fn every_outcome_is_on_record() {
+    let contoso = Contoso::new().await;
+    // Lines of the same microsecond have no order.
+    let tick = || contoso.clock.advance(TimeDelta::seconds(1));
+    tick();
+    refusal(
+        contoso
+            .sign_in("alice@contoso.com", "guess", "192.0.2.1")
+            .await,
+    );
+    tick();
+    refusal(contoso.sign_in("My-Passw0rd!", "alice", "192.0.2.1").await);
+    tick();
+    let session = contoso.alice().await;
+    tick();
+    posted(contoso.ask("", &session).await);
+    tick();
+    contoso
+        .idp
+        .revoke("contoso.com", "Staff", &at("command line"))
+        .await
+        .expect("revoked");
+    tick();
+    refusal(contoso.ask("", &session).await);
+    let lines = contoso.idp.audit(6, None).await.expect("the audit");
+    let events: Vec<&str> = lines.iter().map(|line| line.event.as_str()).collect();
+    assert_eq!(
+        events[..6],
+        [
+            "token.refused",
+            "app.revoked",
+            "token.issued",
+            "sign-in.accepted",
+            "sign-in.refused",
+            "sign-in.refused"
+        ]
+    );
+    assert_eq!(lines[0].details["reason"], "not-granted");
+    for detail in [
+        "immutable_id",
+        "audience",
+        "issuer",
+        "assertion_id",
+        "certificate_thumbprint",
+    ] {
+        assert!(lines[2].details[detail].is_string(), "{detail} is missing");
+    }
+    assert!(lines.iter().all(|line| {
+        !serde_json::to_string(line)
+            .expect("JSON")
+            .contains("My-Passw0rd")
+    }));
+}
+
+#[tokio::test]
+async fn a_wrong_master_key_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&format!(
+        "sqlite://{}",
+        folder.path().join("test.db").display()
+    ))
+    .await
+    .expect("a database");
+    assert!(!master_key::is_sealed(&store).await.expect("an answer"));
+    let right = MasterKey::generate();
+    assert!(master_key::agree(&store, &right).await.expect("an answer"));
+    assert!(master_key::agree(&store, &right).await.expect("an answer"));
+    assert!(
+        !master_key::agree(&store, &MasterKey::generate())
+            .await
+            .expect("an answer")
+    );
+}
+
+#[tokio::test]
+async fn an_app_says_only_what_its_rules_say() {
+    let contoso = Contoso::new().await;
+    let new = NewWsFed {
+        label: "Wiki".to_owned(),
+        realm: "urn:wiki".to_owned(),
+        replies: vec![
+            "https://wiki.example/a".to_owned(),
+            "https://wiki.example/b".to_owned(),
+        ],
+        name_id: Some("emailAddress=email".to_owned()),
+        attributes: vec![
+            "http://schemas.xmlsoap.org/claims/Group=groups".to_owned(),
+            "http://x.example/given=given-name".to_owned(),
+            "http://x.example/tier='gold & <silver>'".to_owned(),
+        ],
+    };
+    let wiki = contoso
+        .idp
+        .add_wsfed(new, &at("command line"))
+        .await
+        .expect("an app");
+    contoso
+        .idp
+        .grant("Wiki", "Staff", &at("command line"))
+        .await
+        .expect("a grant");
+    let session = contoso.alice().await;
+    let Message::SignIn(request) = protocol::wsfed::parse(
+        "wa=wsignin1.0&wtrealm=urn:wiki&wreply=https://wiki.example/b",
+        b"",
+    )
+    .expect("a request") else {
+        panic!("a sign-in")
+    };
+    let post = posted(
+        contoso
+            .idp
+            .wsfed_sign_on(
+                &wiki.id,
+                &request,
+                Some(&session),
+                contoso.idp.now(),
+                &at("192.0.2.1"),
+            )
+            .await,
+    );
+    assert_eq!(post.action, "https://wiki.example/b");
+    let answer = &post.fields[1].1;
+    assert!(
+        answer.contains("nameid-format:emailAddress\">alice@contoso.com<"),
+        "{answer}"
+    );
+    assert!(answer.contains("<saml:Attribute AttributeName=\"Group\" AttributeNamespace=\"http://schemas.xmlsoap.org/claims\"><saml:AttributeValue>Staff</saml:AttributeValue></saml:Attribute>"));
+    assert!(
+        answer.contains("<saml:AttributeValue>gold &amp; &lt;silver&gt;</saml:AttributeValue>")
+    );
+    assert!(
+        !answer.contains("given") && !answer.contains("ImmutableID"),
+        "an attribute without a value is left out"
+    );
+    assert_eq!(post.fields.len(), 2, "no wctx came, none goes back");
+}
