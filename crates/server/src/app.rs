@@ -1,0 +1,97 @@
+//! The application: the provider, its routes, and what every answer has in common.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use idp::Idp;
+use idp::urls::route;
+use ipnet::IpNet;
+
+use crate::{extract, problem, routes};
+
+/// What every handler can ask for.
+#[derive(Clone)]
+pub struct App {
+    pub idp: Idp,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// Plain HTTP on an address that others reach: only the proxies and this machine may use it.
+    pub proxies_only: bool,
+    /// The sign-in page says so.
+    pub demo: bool,
+}
+
+impl App {
+    /// Whether this peer is one of the proxies.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|network| network.contains(&peer))
+    }
+}
+
+/// A form of ours is small: two names and two passwords.
+const FORM_LIMIT: usize = 64 << 10;
+/// A federation message may carry a context of 256 KiB, which percent-encoding makes up to three times as long.
+const MESSAGE_LIMIT: usize = 1 << 20;
+
+/// All routes, in one list.
+pub fn router(app: App) -> Router {
+    let messages = Router::new()
+        .route(
+            route::WSFED,
+            get(routes::wsfed::endpoint).post(routes::wsfed::endpoint),
+        )
+        .route(
+            route::WSFED_SIGN_OUT,
+            get(routes::wsfed::sign_out).post(routes::wsfed::sign_out),
+        )
+        .layer(DefaultBodyLimit::max(MESSAGE_LIMIT));
+    let pages = Router::new()
+        .route(route::PORTAL, get(routes::portal::show))
+        .route(
+            route::SIGN_IN,
+            get(routes::sign_in::plain).post(routes::sign_in::submit_plain),
+        )
+        .route(
+            route::SIGN_IN_ATTEMPT,
+            get(routes::sign_in::attempt).post(routes::sign_in::submit_attempt),
+        )
+        .route(route::SIGN_OUT, post(routes::portal::sign_out))
+        .route(
+            route::SETUP,
+            get(routes::setup::form).post(routes::setup::submit),
+        )
+        .route(route::COMMANDS, get(routes::commands::show))
+        .route(route::WSFED_METADATA, get(routes::metadata::of_app))
+        .route(route::METADATA, get(routes::metadata::of_host))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT));
+    Router::new()
+        .merge(messages)
+        .merge(pages)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            problem::explained,
+        ))
+        .layer(middleware::from_fn_with_state(app.clone(), extract::origin))
+        // Outside: what nobody needs to correlate.
+        .route("/assets/{file}", get(routes::assets::file))
+        .route("/favicon.ico", get(routes::assets::favicon))
+        .route("/healthz", get(routes::health::alive))
+        .route("/readyz", get(routes::health::ready))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            routes::security_headers,
+        ))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            extract::only_through_proxies,
+        ))
+        .with_state(app)
+}

@@ -1,0 +1,158 @@
+//! The command line: everything that can be set up without the web, on the same database while the server runs.
+
+mod apps;
+mod people;
+mod serve;
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use idp::{Clock, Idp, Origin};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::foundation;
+
+/// Countersign, the identity provider for your Microsoft 365 domain.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Settings come from config/*.toml and the environment; see config/default.toml."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve,
+    /// Run a demonstration: the server with a demo company, and a stand-in for Microsoft 365.
+    Demo(serve::Demo),
+    /// Add, show, enable and disable users.
+    #[command(subcommand)]
+    User(people::User),
+    /// Add groups and choose who is in them.
+    #[command(subcommand)]
+    Group(people::Group),
+    /// Add applications, grant them to groups, print what the other side needs.
+    #[command(subcommand)]
+    App(apps::App),
+    /// Read the audit.
+    #[command(subcommand)]
+    Audit(apps::Audit),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Runtime::new()
+        .expect("a machine that can start a process can start its threads");
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("countersign: {}", explained(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let out = Out { json: cli.json };
+    let change = match cli.command {
+        Command::Demo(options) => return serve::demo(options).await,
+        Command::Serve => return serve::serve(Config::load()?).await,
+        change => change,
+    };
+    let here = Here {
+        idp: foundation::open(&Config::load()?, Clock::system()).await?,
+        out,
+    };
+    match change {
+        Command::User(command) => command.run(&here).await,
+        Command::Group(command) => command.run(&here).await,
+        Command::App(command) => command.run(&here).await,
+        Command::Audit(command) => command.run(&here).await,
+        Command::Demo(_) | Command::Serve => unreachable!("both were taken above"),
+    }
+}
+
+/// What a command works with.
+struct Here {
+    idp: Idp,
+    out: Out,
+}
+
+impl Here {
+    /// Who changes something: the operator, at this machine.
+    fn origin() -> Origin {
+        let id = uuid::Builder::from_random_bytes(idp::random_bytes()).into_uuid();
+        Origin {
+            source: "command line".to_owned(),
+            correlation_id: id.to_string(),
+        }
+    }
+}
+
+/// How results are printed.
+struct Out {
+    json: bool,
+}
+
+impl Out {
+    /// The result as JSON, or in words.
+    fn print(&self, result: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+        use std::io::Write as _;
+        let text = if self.json {
+            serde_json::to_string_pretty(result)?
+        } else {
+            words()
+        };
+        let text = text.trim_end();
+        if !text.is_empty() {
+            // A reader that has seen enough (`| head`) is no failure.
+            let _ = writeln!(std::io::stdout(), "{text}");
+        }
+        Ok(())
+    }
+}
+
+/// One line for each.
+fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {
+    items.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The password, from standard input; one line break at its end is not part of it.
+fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin()
+        .take(64 << 10)
+        .read_to_string(&mut text)
+        .map_err(|_| anyhow::anyhow!("the password on standard input is not UTF-8 text"))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| {
+        line.strip_suffix('\r').unwrap_or(line)
+    });
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// The error and its causes, in one line; a refusal with what to do about it.
+fn explained(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<idp::Error>() {
+        Some(idp::Error::Refused(refusal)) => {
+            format!("{refusal}. {}", refusal.explanation().what_to_do)
+        }
+        Some(idp::Error::Unavailable(reason)) => format!("{reason}; try again when it does"),
+        _ => error
+            .chain()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": "),
+    }
+}

@@ -1,0 +1,573 @@
+//! The pages that people see: one typed struct per page, and the files that they load.
+
+use std::{fmt, sync::LazyLock};
+
+use askama::{Template, filters::HtmlSafe};
+
+/// A file that pages load from `/assets/`.
+#[derive(Debug)]
+pub struct Asset {
+    pub path: &'static str,
+    pub content_type: &'static str,
+    pub bytes: &'static [u8],
+}
+
+/// Everything below `/assets/`.
+pub const ASSETS: &[Asset] = &[
+    Asset {
+        path: "style.css",
+        content_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../assets/style.css"),
+    },
+    Asset {
+        path: "post.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/post.js"),
+    },
+    Asset {
+        path: "copy.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/copy.js"),
+    },
+    Asset {
+        path: "backdrop.svg",
+        content_type: "image/svg+xml",
+        bytes: include_bytes!("../assets/backdrop.svg"),
+    },
+    Asset {
+        path: "mark.svg",
+        content_type: "image/svg+xml",
+        bytes: include_bytes!("../assets/mark.svg"),
+    },
+];
+
+/// Changes whenever a file of [`ASSETS`] does, so that browsers may keep them for ever.
+pub fn asset_version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| format!("{:016x}", fingerprint(ASSETS)));
+    &VERSION
+}
+
+/// Asks a person for name and password.
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+pub struct SignIn {
+    /// Where the person is going; `None` when the portal itself asks.
+    pub app_label: Option<String>,
+    pub action: String,
+    pub form_token: String,
+    pub username: String,
+    /// Why the last attempt was refused.
+    pub message: Option<String>,
+    /// Says on the page that this is a demonstration.
+    pub demo: bool,
+}
+
+/// Tells a person that the session has ended.
+#[derive(Debug, Template)]
+#[template(path = "signed_out.html")]
+pub struct SignedOut {
+    pub continue_to: Option<Link>,
+}
+
+/// Tells a person what went wrong, why, and who can help.
+#[derive(Debug, Template)]
+#[template(path = "problem.html")]
+pub struct Problem {
+    /// The HTTP status that the page is answered with.
+    pub status: u16,
+    pub title: String,
+    pub what: String,
+    pub why: String,
+    pub what_to_do: String,
+    pub correlation_id: String,
+    /// When it happened, as text for people and logs alike.
+    pub time: String,
+    pub link: Option<Link>,
+}
+
+/// Shows a signed-in person where they can go.
+#[derive(Debug, Template)]
+#[template(path = "portal.html")]
+pub struct Portal {
+    pub display_name: String,
+    pub upn: String,
+    pub tiles: Vec<Tile>,
+    /// Empty for everybody who is not an administrator.
+    pub admin_apps: Vec<AdminApp>,
+    pub form_token: String,
+    pub sign_out_action: String,
+}
+
+/// Carries an answer to an application in the person's browser (WS-Fed 1.2 §13.2.2).
+#[derive(Debug, Template)]
+#[template(path = "post_back.html")]
+pub struct PostBack {
+    pub app_label: String,
+    pub action: String,
+    pub fields: Vec<Field>,
+}
+
+/// Gives an administrator the PowerShell that federates a domain.
+#[derive(Debug, Template)]
+#[template(path = "commands.html")]
+pub struct Commands {
+    pub app_label: String,
+    pub domain: String,
+    pub script: String,
+    pub download_href: String,
+    pub back_href: String,
+    /// What the script sets: name and value, in the order shown.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Asks for the first administrator.
+#[derive(Debug, Template)]
+#[template(path = "setup.html")]
+pub struct Setup {
+    pub action: String,
+    pub form_token: String,
+    pub upn: String,
+    pub display_name: String,
+    /// Why the last attempt was refused.
+    pub message: Option<String>,
+}
+
+/// A way on from a page.
+#[derive(Debug)]
+pub struct Link {
+    pub label: String,
+    pub href: String,
+}
+
+/// An application that the person may open.
+#[derive(Debug)]
+pub struct Tile {
+    pub label: String,
+    pub detail: String,
+    pub href: String,
+}
+
+/// An application that the person administers.
+#[derive(Debug)]
+pub struct AdminApp {
+    pub label: String,
+    pub kind: String,
+    /// Empty when the application has no domain.
+    pub domain: String,
+    pub commands_href: Option<String>,
+    pub metadata_href: String,
+}
+
+/// A hidden field of [`PostBack`].
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub value: String,
+}
+
+impl Field {
+    /// The value as it must be written between double quotes.
+    fn value_in_quotes(&self) -> InQuotes<'_> {
+        InQuotes(&self.value)
+    }
+}
+
+/// Escapes white space too: an HTML parser turns a literal CR into LF (HTML §13.2.3.5).
+struct InQuotes<'a>(&'a str);
+
+impl HtmlSafe for InQuotes<'_> {}
+
+impl fmt::Display for InQuotes<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut plain = 0;
+        for (at, byte) in self.0.bytes().enumerate() {
+            let reference = match byte {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                b'"' => "&#34;",
+                b'\'' => "&#39;",
+                b'\r' => "&#13;",
+                b'\n' => "&#10;",
+                b'\t' => "&#9;",
+                _ => continue,
+            };
+            out.write_str(&self.0[plain..at])?;
+            out.write_str(reference)?;
+            plain = at + 1;
+        }
+        out.write_str(&self.0[plain..])
+    }
+}
+
+/// One or two letters that stand for an application: "Contoso Payroll" is `CP`.
+fn monogram(label: &str) -> String {
+    let initials: String = label
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()))
+        .take(2)
+        .flat_map(char::to_uppercase)
+        .collect();
+    if initials.is_empty() {
+        "·".to_owned()
+    } else {
+        initials
+    }
+}
+
+/// FNV-1a: a fingerprint to tell builds apart, not a defence.
+fn fingerprint(assets: &[Asset]) -> u64 {
+    assets
+        .iter()
+        .flat_map(|asset| asset.bytes)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks out of text, of either kind of quotes, and of a line.
+    const HOSTILE: &str = "\"><script>alert('x')</script>\n&amp; '\"";
+
+    impl SignIn {
+        fn sample(text: &str) -> Self {
+            Self {
+                app_label: Some(text.to_owned()),
+                action: format!("/sign-in/{text}"),
+                form_token: text.to_owned(),
+                username: text.to_owned(),
+                message: Some(text.to_owned()),
+                demo: true,
+            }
+        }
+    }
+
+    impl SignedOut {
+        fn sample(text: &str) -> Self {
+            Self {
+                continue_to: Some(Link::sample(text)),
+            }
+        }
+    }
+
+    impl Problem {
+        fn sample(text: &str) -> Self {
+            Self {
+                status: 403,
+                title: text.to_owned(),
+                what: text.to_owned(),
+                why: text.to_owned(),
+                what_to_do: text.to_owned(),
+                correlation_id: text.to_owned(),
+                time: text.to_owned(),
+                link: Some(Link::sample(text)),
+            }
+        }
+    }
+
+    impl Portal {
+        fn sample(text: &str) -> Self {
+            Self {
+                display_name: text.to_owned(),
+                upn: text.to_owned(),
+                tiles: vec![Tile {
+                    label: text.to_owned(),
+                    detail: text.to_owned(),
+                    href: format!("/wsfed/{text}"),
+                }],
+                admin_apps: vec![AdminApp {
+                    label: text.to_owned(),
+                    kind: text.to_owned(),
+                    domain: text.to_owned(),
+                    commands_href: Some(format!("/wsfed/{text}/commands")),
+                    metadata_href: format!("/wsfed/{text}/metadata"),
+                }],
+                form_token: text.to_owned(),
+                sign_out_action: format!("/sign-out?{text}"),
+            }
+        }
+    }
+
+    impl PostBack {
+        fn sample(text: &str) -> Self {
+            Self {
+                app_label: text.to_owned(),
+                action: format!("https://app.example/{text}"),
+                fields: vec![Field {
+                    name: text.to_owned(),
+                    value: text.to_owned(),
+                }],
+            }
+        }
+    }
+
+    impl Commands {
+        fn sample(text: &str) -> Self {
+            Self {
+                app_label: text.to_owned(),
+                domain: text.to_owned(),
+                script: text.to_owned(),
+                download_href: format!("?{text}"),
+                back_href: format!("/?{text}"),
+                facts: vec![(text.to_owned(), text.to_owned())],
+            }
+        }
+    }
+
+    impl Setup {
+        fn sample(text: &str) -> Self {
+            Self {
+                action: format!("/setup/{text}"),
+                form_token: text.to_owned(),
+                upn: text.to_owned(),
+                display_name: text.to_owned(),
+                message: Some(text.to_owned()),
+            }
+        }
+    }
+
+    impl Link {
+        fn sample(text: &str) -> Self {
+            Self {
+                label: text.to_owned(),
+                href: format!("/?{text}"),
+            }
+        }
+    }
+
+    fn every_page(text: &str) -> Vec<(&'static str, String)> {
+        fn page(name: &'static str, template: &impl Template) -> (&'static str, String) {
+            (name, template.render().expect("samples render"))
+        }
+        vec![
+            page("sign-in", &SignIn::sample(text)),
+            page("signed-out", &SignedOut::sample(text)),
+            page("problem", &Problem::sample(text)),
+            page("portal", &Portal::sample(text)),
+            page("post-back", &PostBack::sample(text)),
+            page("commands", &Commands::sample(text)),
+            page("setup", &Setup::sample(text)),
+        ]
+    }
+
+    /// The start tags of a page as (name, attributes), read as a browser reads them.
+    fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
+        let mut tags = Vec::new();
+        let mut rest = html;
+        while let Some(at) = rest.find('<') {
+            rest = &rest[at + 1..];
+            if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                continue;
+            }
+            let end = rest.find([' ', '\n', '>']).expect("a tag ends");
+            let name = rest[..end].to_ascii_lowercase();
+            rest = &rest[end..];
+            let mut attributes = Vec::new();
+            loop {
+                rest = rest.trim_start();
+                if let Some(after) = rest.strip_prefix('>') {
+                    rest = after;
+                    break;
+                }
+                let end = rest.find([' ', '\n', '=', '>']).expect("an attribute ends");
+                let attribute = rest[..end].to_ascii_lowercase();
+                rest = &rest[end..];
+                let value = match rest.strip_prefix('=') {
+                    None => "",
+                    Some(quoted) => {
+                        let open = quoted.strip_prefix('"').expect("values stand in quotes");
+                        let (value, after) = open.split_once('"').expect("quotes are closed");
+                        rest = after;
+                        value
+                    }
+                };
+                attributes.push((attribute, unescaped(value)));
+            }
+            tags.push((name, attributes));
+        }
+        tags
+    }
+
+    fn unescaped(html: &str) -> String {
+        let html = html.replace("\r\n", "\n").replace('\r', "\n"); // as the parser's input is
+        let mut text = String::new();
+        let mut parts = html.split('&');
+        text.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let (reference, after) = part.split_once(';').expect("references are closed");
+            text.push(match reference {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                number => {
+                    let number = number
+                        .strip_prefix('#')
+                        .expect("other references are numbers");
+                    let number = number.parse().expect("in decimal");
+                    char::from_u32(number).expect("of a character")
+                }
+            });
+            text.push_str(after);
+        }
+        text
+    }
+
+    #[test]
+    fn pages_need_no_inline_code_and_nothing_from_elsewhere() {
+        for (page, html) in every_page("Contoso") {
+            for (tag, attributes) in tags(&html) {
+                assert_ne!(tag, "style", "{page}");
+                let loads = attributes
+                    .iter()
+                    .filter(|(name, _)| name == "src" || (tag == "link" && name == "href"))
+                    .inspect(|(_, url)| assert!(url.starts_with("/assets/"), "{page}: {url}"))
+                    .count();
+                assert!(tag != "script" || loads == 1, "{page} has an inline script");
+                for (name, _) in attributes {
+                    assert!(name != "style" && !name.starts_with("on"), "{page}: {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_values_add_no_tag_and_no_attribute() {
+        fn shape(html: &str) -> Vec<(String, Vec<String>)> {
+            tags(html)
+                .into_iter()
+                .map(|(tag, attributes)| {
+                    (tag, attributes.into_iter().map(|(name, _)| name).collect())
+                })
+                .collect()
+        }
+        for ((page, calm), (_, hostile)) in every_page("calm").iter().zip(every_page(HOSTILE)) {
+            assert_eq!(shape(calm), shape(&hostile), "{page}");
+        }
+    }
+
+    #[test]
+    fn every_asset_that_a_page_loads_exists() {
+        for (page, html) in every_page("Contoso") {
+            for url in tags(&html)
+                .iter()
+                .flat_map(|(_, a)| a)
+                .map(|(_, value)| value)
+            {
+                let Some(asset) = url.strip_prefix("/assets/") else {
+                    continue;
+                };
+                let (path, version) = asset.split_once("?v=").expect("assets carry a version");
+                assert!(
+                    ASSETS.iter().any(|asset| asset.path == path),
+                    "{page}: {path}"
+                );
+                assert_eq!(version, asset_version());
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_follows_the_bytes() {
+        let style = |bytes| Asset {
+            path: "style.css",
+            content_type: "text/css",
+            bytes,
+        };
+        assert_ne!(fingerprint(&[style(b"a")]), fingerprint(&[style(b"b")]));
+    }
+
+    #[test]
+    fn posted_values_survive_byte_for_byte() {
+        let values = [
+            String::new(),
+            HOSTILE.to_owned(),
+            "\r\n\r \n\t é 漢 \u{2028} &#10; &lt;".to_owned(),
+            "\n<'\">&\r\t%0A+".repeat(64 * 1024 / 11),
+        ];
+        for value in values {
+            let page = PostBack {
+                fields: vec![Field {
+                    name: "wctx".to_owned(),
+                    value: value.clone(),
+                }],
+                ..PostBack::sample("Contoso")
+            };
+            let html = page.render().expect("samples render");
+            let (_, posted) = tags(&html)
+                .into_iter()
+                .find(|(tag, _)| tag == "input")
+                .expect("the page has the field");
+            assert!(posted.contains(&("value".to_owned(), value)));
+        }
+    }
+
+    #[test]
+    fn a_script_keeps_its_first_line() {
+        let page = Commands {
+            script: "\n# first".to_owned(),
+            ..Commands::sample("Contoso")
+        };
+        // A parser drops one line break after <pre>; that one must be ours.
+        assert!(
+            page.render()
+                .expect("samples render")
+                .contains("\">\n\n# first</pre>")
+        );
+    }
+
+    #[test]
+    fn the_cursor_waits_in_the_first_empty_field() {
+        let focused = |username: &str| {
+            let page = SignIn {
+                username: username.to_owned(),
+                ..SignIn::sample("Contoso")
+            };
+            let html = page.render().expect("samples render");
+            tags(&html)
+                .into_iter()
+                .filter(|(_, attributes)| attributes.iter().any(|(name, _)| name == "autofocus"))
+                .flat_map(|(_, attributes)| attributes)
+                .find_map(|(name, value)| (name == "name").then_some(value))
+        };
+        assert_eq!(focused("").as_deref(), Some("username"));
+        assert_eq!(
+            focused("alice@contoso.example").as_deref(),
+            Some("password")
+        );
+    }
+
+    #[test]
+    fn optional_parts_are_left_out() {
+        let sign_in = SignIn {
+            app_label: None,
+            message: None,
+            demo: false,
+            ..SignIn::sample("Contoso")
+        };
+        let html = sign_in.render().expect("samples render");
+        assert!(!html.contains("Demonstration") && !html.contains("role=\"alert\""));
+
+        let portal = Portal {
+            tiles: Vec::new(),
+            admin_apps: Vec::new(),
+            ..Portal::sample("Contoso")
+        };
+        let html = portal.render().expect("samples render");
+        assert!(html.contains("No applications yet.") && !html.contains("you administer"));
+    }
+
+    #[test]
+    fn a_monogram_is_made_of_initials() {
+        for (label, expected) in [
+            ("Contoso Microsoft 365", "CM"),
+            ("payroll", "P"),
+            ("(Ärzte) & Pflege", "ÄP"),
+            ("  ", "·"),
+        ] {
+            assert_eq!(monogram(label), expected, "{label}");
+        }
+    }
+}

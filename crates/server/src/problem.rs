@@ -1,0 +1,282 @@
+//! Errors, as people read them: one page per kind of blame, logged once, here.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use idp::error::Explanation;
+use idp::{Error, Refusal};
+
+use crate::app::App;
+use crate::extract::RequestOrigin;
+use crate::pages::{self, Link};
+
+/// Why a handler has no answer. Becomes a page in [`explained`], which knows the correlation id.
+#[derive(Debug)]
+pub struct Failure(Error);
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl Failure {
+    /// The refusal, if it is one: some are shown on the form that led to them.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.0 {
+            Error::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The text for the person who filled in a form, if it was their input.
+    pub fn invalid(&self) -> Option<&str> {
+        match &self.0 {
+            Error::Invalid(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        match &self.0 {
+            Error::Refused(refusal) => status_of(refusal),
+            Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::UnknownApp | Refusal::NoCommands { .. } => StatusCode::NOT_FOUND,
+        Refusal::BadRequest(_)
+        | Refusal::ForeignRealm { .. }
+        | Refusal::ForeignReply { .. }
+        | Refusal::MethodRequested { .. } => StatusCode::BAD_REQUEST,
+        // Credentials that do not suffice (RFC 9110 §15.5.4); 401 would promise a challenge that a browser answers.
+        Refusal::AppDisabled { .. }
+        | Refusal::MultiFactorRequested { .. }
+        | Refusal::WrongCredentials
+        | Refusal::UserDisabled { .. }
+        | Refusal::NotGranted { .. }
+        | Refusal::OutsideDomain { .. }
+        | Refusal::NoIdentifier { .. }
+        | Refusal::ForeignForm
+        | Refusal::NotAdmin { .. } => StatusCode::FORBIDDEN,
+        Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
+        Refusal::Locked { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::AttemptExpired | Refusal::SetupLinkGone => StatusCode::GONE,
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(std::sync::Arc::new(self));
+        response
+    }
+}
+
+/// Middleware: turns every failed answer that is not yet a page into one.
+pub async fn explained(
+    State(app): State<App>,
+    origin: RequestOrigin,
+    request: Request,
+    next: Next,
+) -> Response {
+    let wants_text = !accepts_html(&request);
+    let response = next.run(request).await;
+    let status = response.status();
+    let failure = response
+        .extensions()
+        .get::<std::sync::Arc<Failure>>()
+        .cloned();
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    if !(status.is_client_error() || status.is_server_error()) || is_page {
+        return response;
+    }
+    let origin = origin.now();
+    let (explanation, retry_after) = explain(failure.as_deref(), status, &app);
+    log(failure.as_deref(), status);
+    let mut answer = if wants_text {
+        let text = format!(
+            "{}\n{} {}\n{}\nCorrelation id: {}\n",
+            explanation.title,
+            explanation.what,
+            explanation.why,
+            explanation.what_to_do,
+            origin.correlation_id
+        );
+        (status, text).into_response()
+    } else {
+        let page = pages::Problem {
+            status: status.as_u16(),
+            title: explanation.title.to_owned(),
+            what: explanation.what,
+            why: explanation.why,
+            what_to_do: explanation.what_to_do,
+            correlation_id: origin.correlation_id,
+            time: app.idp.now().format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            link: way_on(failure.as_deref()),
+        };
+        (status, Html(page.to_string())).into_response()
+    };
+    if let Some(seconds) = retry_after {
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
+}
+
+/// `fallback` of the router.
+pub async fn not_found() -> StatusCode {
+    StatusCode::NOT_FOUND
+}
+
+/// `method_not_allowed_fallback` of the router.
+pub async fn method_not_allowed() -> StatusCode {
+    StatusCode::METHOD_NOT_ALLOWED
+}
+
+/// A browser says that it takes HTML; a client that takes anything gets HTML as well, except where it
+/// asked for plain text by asking for no HTML.
+fn accepts_html(request: &Request) -> bool {
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .map_or("", |value| value.to_str().unwrap_or_default());
+    accept.contains("text/html")
+        || (!accept.contains("text/plain") && !request.uri().path().ends_with("/commands"))
+}
+
+fn explain(failure: Option<&Failure>, status: StatusCode, app: &App) -> (Explanation, Option<u64>) {
+    let say = |title, what: &str, why: &str, what_to_do: &str| Explanation {
+        title,
+        what: what.to_owned(),
+        why: why.to_owned(),
+        what_to_do: what_to_do.to_owned(),
+    };
+    match failure.map(|failure| &failure.0) {
+        Some(Error::Refused(refusal)) => {
+            let wait = match refusal {
+                Refusal::Locked { until } => {
+                    u64::try_from((*until - app.idp.now()).num_seconds() + 1).ok()
+                }
+                _ => None,
+            };
+            (refusal.explanation(), wait)
+        }
+        Some(Error::Invalid(text)) => (
+            say(
+                "That cannot be done",
+                "The request was not carried out.",
+                &format!("{text}."),
+                "Go back, change it and try again.",
+            ),
+            None,
+        ),
+        Some(Error::Unavailable(text)) => (
+            say(
+                "Please try again in a moment",
+                "The server cannot answer right now.",
+                &format!("The reason: {text}."),
+                "Reload this page in a few seconds. Nothing was lost or changed.",
+            ),
+            Some(2),
+        ),
+        _ => (by_status(status), None),
+    }
+}
+
+/// What HTTP itself refused before a handler saw it, and our own failures.
+fn by_status(status: StatusCode) -> Explanation {
+    let (title, what, why, what_to_do) = match status {
+        StatusCode::NOT_FOUND => (
+            "Page not found",
+            "There is no page at this address.",
+            "The address is incomplete or out of date.",
+            "Start from the application that you want to use.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "Not possible this way",
+            "This address does not take this kind of request.",
+            "The method of the request does not fit the address.",
+            "Start from the application that you want to use.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "Too much data",
+            "The request is larger than this address takes.",
+            "No honest form or message is that large.",
+            "Go back and enter less.",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::BAD_REQUEST
+        | StatusCode::UNPROCESSABLE_ENTITY => (
+            "The request is not valid",
+            "The request could not be read.",
+            "It is not a form as a browser sends it (application/x-www-form-urlencoded, each field once).",
+            "Go back to the application and start again.",
+        ),
+        _ => (
+            "Something went wrong",
+            "The server could not answer this request.",
+            "The failure is ours and has been logged.",
+            "Try again. If it happens again, give your administrator the correlation id below.",
+        ),
+    };
+    Explanation {
+        title,
+        what: what.to_owned(),
+        why: why.to_owned(),
+        what_to_do: what_to_do.to_owned(),
+    }
+}
+
+/// The page may offer a way on: to sign in with another account, or home.
+fn way_on(failure: Option<&Failure>) -> Option<Link> {
+    match failure?.refusal()? {
+        Refusal::NotGranted { .. }
+        | Refusal::OutsideDomain { .. }
+        | Refusal::NotAdmin { .. }
+        | Refusal::UserDisabled { .. } => Some(Link {
+            label: "Go to your applications".to_owned(),
+            href: "/".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+fn log(failure: Option<&Failure>, status: StatusCode) {
+    let status = status.as_u16();
+    match failure.map(|failure| &failure.0) {
+        Some(Error::Broken(cause)) => {
+            tracing::error!(status, cause = %chain(cause.as_ref()), "A request failed");
+        }
+        Some(Error::Unavailable(reason)) => {
+            tracing::warn!(status, reason, "A request was turned away");
+        }
+        Some(Error::Refused(refusal)) => {
+            tracing::info!(status, reason = refusal.reason(), "A request was refused");
+        }
+        _ if status >= 500 => tracing::error!(status, "A request failed"),
+        _ => tracing::info!(status, "A request was refused"),
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,89 @@
+//! The federation commands: a page for an administrator's browser, plain text for their `curl`.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use idp::{Refusal, federate};
+
+use crate::app::App;
+use crate::extract::Browser;
+use crate::pages;
+use crate::problem::Failure;
+use crate::routes::{page, sign_in};
+
+/// `GET /wsfed/{app_id}/commands`; `?download` names the file.
+pub async fn show(
+    State(app): State<App>,
+    Path(app_id): Path<String>,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let in_browser = accept.contains("text/html");
+    let app_id = idp::parse::app_id(&app_id)?;
+    let person = match browser.signed_in().await? {
+        Some(person) => person,
+        None if in_browser => {
+            return sign_in::first(&app, &browser, format!("/wsfed/{app_id}/commands")).await;
+        }
+        None => {
+            return Err(app
+                .idp
+                .refuse(Refusal::NotSignedIn, &browser.origin.now())
+                .await
+                .into());
+        }
+    };
+    if !person.user.admin {
+        let refusal = Refusal::NotAdmin {
+            upn: person.user.upn,
+        };
+        return Err(app.idp.refuse(refusal, &browser.origin.now()).await.into());
+    }
+    let shown = app.idp.app_by_id(&app_id).await?;
+    let federation = app.idp.federation_of(shown.clone())?;
+    let script = federate::commands(&federation);
+    let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    if query
+        .as_deref()
+        .is_some_and(|query| query.split('&').any(|part| part == "download"))
+    {
+        let disposition = format!(
+            "attachment; filename=\"federate-{}.ps1\"",
+            federation.domain
+        );
+        return Ok((plain, [(header::CONTENT_DISPOSITION, disposition)], script).into_response());
+    }
+    if !in_browser {
+        return Ok((plain, script).into_response());
+    }
+    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Ok(page(&pages::Commands {
+        facts: vec![
+            fact("Domain", &federation.domain),
+            fact("Issuer (IssuerUri)", &federation.issuer),
+            fact(
+                "Sign-in (PassiveSignInUri)",
+                &federation.passive_sign_in_url,
+            ),
+            fact("Sign-out (SignOutUri)", &federation.sign_out_url),
+            fact("Federation metadata", &shown.federation_metadata_url),
+            fact("Certificate thumbprint (SHA-1)", &federation.thumbprint),
+            fact(
+                "Certificate valid until",
+                &shown.certificate_expires_at.format("%Y-%m-%d").to_string(),
+            ),
+            fact("Microsoft cloud", federation.cloud.as_str()),
+        ],
+        app_label: federation.label,
+        download_href: format!("/wsfed/{app_id}/commands?download"),
+        back_href: "/".to_owned(),
+        domain: federation.domain,
+        script,
+    })?
+    .into_response())
+}

@@ -1,0 +1,79 @@
+//! The portal: where a person starts, and where the session is ended by hand.
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use idp::urls::route;
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::extract::Browser;
+use crate::pages;
+use crate::problem::Failure;
+use crate::routes::page;
+
+/// `GET /`
+pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Response, Failure> {
+    let Some(person) = browser.signed_in().await? else {
+        return Ok(Redirect::to(route::SIGN_IN).into_response());
+    };
+    let tiles = app.idp.tiles(&person.user).await?;
+    let administered = if person.user.admin {
+        app.idp.apps().await?
+    } else {
+        Vec::new()
+    };
+    let html = page(&pages::Portal {
+        display_name: person.user.display_name,
+        upn: person.user.upn,
+        tiles: tiles
+            .into_iter()
+            .map(|tile| pages::Tile {
+                label: tile.label,
+                detail: tile.detail,
+                href: tile.href,
+            })
+            .collect(),
+        admin_apps: administered
+            .into_iter()
+            .map(|app| pages::AdminApp {
+                kind: app.kind_in_words().to_owned(),
+                label: app.label,
+                domain: app.domain.unwrap_or_default(),
+                commands_href: app.commands_url,
+                metadata_href: app.federation_metadata_url,
+            })
+            .collect(),
+        form_token: browser.form_token(),
+        sign_out_action: route::SIGN_OUT.to_owned(),
+    })?;
+    Ok((browser.cookies(), html).into_response())
+}
+
+#[derive(Deserialize)]
+pub struct SignOut {
+    #[serde(default)]
+    form_token: String,
+}
+
+/// `POST /sign-out`
+pub async fn sign_out(
+    State(app): State<App>,
+    mut browser: Browser,
+    Form(form): Form<SignOut>,
+) -> Result<Response, Failure> {
+    browser.check_form(&form.form_token).await?;
+    if let Some(token) = browser.session() {
+        app.idp.sign_out(&token, &browser.origin.now()).await?;
+        browser.end_session();
+    }
+    Ok((
+        browser.cookies(),
+        page(&pages::SignedOut {
+            continue_to: Some(pages::Link {
+                label: "Sign in again".to_owned(),
+                href: route::SIGN_IN.to_owned(),
+            }),
+        })?,
+    )
+        .into_response())
+}
