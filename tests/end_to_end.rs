@@ -1,0 +1,18 @@
+//! The product from outside: the real server on both databases, spoken to as people, Microsoft and operators do.
+
+#[path = "end_to_end/bad_input.rs"]
+mod bad_input;
+#[path = "end_to_end/chromium.rs"]
+mod chromium;
+#[path = "end_to_end/command_line.rs"]
+mod command_line;
+#[path = "end_to_end/company.rs"]
+mod company;
+#[path = "end_to_end/demo.rs"]
+mod demo;
+#[path = "end_to_end/portal.rs"]
+mod portal;
+#[path = "end_to_end/serve.rs"]
+mod serve;
+#[path = "end_to_end/wsfed.rs"]
+mod wsfed;

@@ -1,0 +1,134 @@
+//! Signing in as a person does: a real browser, with scripts, its policies enforced, in large and small windows.
+
+use fantoccini::Locator;
+use harness::chromium::{Chromium, in_chromium};
+use harness::databases;
+
+use crate::company::{Contoso, PASSWORD};
+
+#[tokio::test]
+async fn alice_signs_in_through_chromium() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        for window in [(1280, 900), (500, 600)] {
+            in_chromium("alice-signs-in", window, async |chromium| {
+                chromium
+                    .goto(contoso.microsoft.as_str())
+                    .await
+                    .expect("the stand-in answers");
+                fill(&chromium, "input[name=user]", "alice@contoso.com").await;
+                press(&chromium, "main form button").await;
+                fits(&chromium).await;
+                assert_eq!(
+                    value(&chromium, "input[name=username]").await,
+                    "alice@contoso.com"
+                );
+                fill(&chromium, "input[name=password]", "wrong").await;
+                press(&chromium, "form button").await;
+                let alert = chromium
+                    .wait()
+                    .for_element(Locator::Css("[role=alert]"))
+                    .await
+                    .expect("a message");
+                assert_eq!(
+                    alert.text().await.expect("text"),
+                    "The user name or password is incorrect."
+                );
+                let _ = chromium.complaints().await; // of the 403
+                fill(&chromium, "input[name=password]", PASSWORD).await;
+                press(&chromium, "form button").await;
+                // The script posts the token; nobody presses a button.
+                chromium
+                    .wait()
+                    .for_element(Locator::Css(".checks li.passed"))
+                    .await
+                    .expect("the stand-in's page");
+                assert_eq!(heading(&chromium).await, "Signed in as alice");
+                assert_eq!(chromium.complaints().await, Vec::<String>::new());
+
+                // The portal's tile signs in without a page.
+                chromium
+                    .goto(contoso.server.url("/").as_str())
+                    .await
+                    .expect("the portal");
+                fits(&chromium).await;
+                press(&chromium, "a[href*='whr=']").await;
+                chromium
+                    .wait()
+                    .for_element(Locator::Css(".checks li.passed"))
+                    .await
+                    .expect("the stand-in's page");
+                chromium
+                    .goto(contoso.server.url("/").as_str())
+                    .await
+                    .expect("the portal");
+                press(&chromium, "form[action='/sign-out'] button").await;
+                chromium
+                    .wait()
+                    .for_element(Locator::Css("a[href='/sign-in']"))
+                    .await
+                    .expect("the way back in");
+                fits(&chromium).await;
+                assert_eq!(chromium.complaints().await, Vec::<String>::new());
+            })
+            .await;
+        }
+    }
+}
+
+async fn fill(chromium: &Chromium, selector: &str, text: &str) {
+    let field = chromium
+        .wait()
+        .for_element(Locator::Css(selector))
+        .await
+        .expect("the field");
+    field.clear().await.expect("an empty field");
+    field.send_keys(text).await.expect("typed");
+}
+
+async fn value(chromium: &Chromium, selector: &str) -> String {
+    let field = chromium
+        .wait()
+        .for_element(Locator::Css(selector))
+        .await
+        .expect("the field");
+    field
+        .prop("value")
+        .await
+        .expect("a value")
+        .unwrap_or_default()
+}
+
+async fn press(chromium: &Chromium, selector: &str) {
+    let button = chromium
+        .wait()
+        .for_element(Locator::Css(selector))
+        .await
+        .expect("the button");
+    button.click().await.expect("pressed");
+}
+
+async fn heading(chromium: &Chromium) -> String {
+    chromium
+        .find(Locator::Css("h1"))
+        .await
+        .expect("a heading")
+        .text()
+        .await
+        .expect("text")
+}
+
+/// Nothing sticks out of the window sideways.
+async fn fits(chromium: &Chromium) {
+    let script =
+        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+    let fits = chromium
+        .execute(script, Vec::new())
+        .await
+        .expect("measured");
+    assert_eq!(
+        fits,
+        serde_json::Value::Bool(true),
+        "the page is wider than the window"
+    );
+}

@@ -1,0 +1,133 @@
+//! The demonstration tells its story, and only when it is asked to.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use harness::{Browser, Database, Setup};
+use url::Url;
+
+use crate::company::posted;
+
+struct Demo {
+    process: Child,
+    ours: Url,
+    microsoft: Url,
+    welcome: String,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let setup = [Setup::new(Database::Sqlite), Setup::new(Database::Sqlite)];
+        let [ours, microsoft] = setup.map(|setup| setup.url("/"));
+        let listen = |url: &Url| format!("127.0.0.1:{}", url.port().expect("a port"));
+        let mut process = Command::new(harness::binary())
+            .args([
+                "demo",
+                "--listen",
+                &listen(&ours),
+                "--entra-listen",
+                &listen(&microsoft),
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the demonstration starts");
+        let lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let mut welcome = String::new();
+        for line in lines {
+            let line = line.expect("text");
+            welcome += &line;
+            welcome.push('\n');
+            if line.starts_with("Stop with") {
+                break;
+            }
+        }
+        Self {
+            process,
+            ours,
+            microsoft,
+            welcome,
+        }
+    }
+
+    async fn sign_in(&self, name: &str, password: &str) -> (Browser, harness::Page) {
+        let browser = Browser::new();
+        let form = browser
+            .open(&self.microsoft)
+            .await
+            .form("form[action='/start']")
+            .fill("user", &format!("{name}@contoso.example"));
+        let answer = browser.submit(&form).await;
+        let page = browser.follow(answer).await;
+        assert!(
+            page.url.as_str().starts_with(self.ours.as_str()),
+            "{}",
+            page.url
+        );
+        assert!(page.text("body").contains("Demonstration"));
+        let form = page.form("form").fill("password", password);
+        let answer = browser.submit(&form).await;
+        let page = browser.follow(answer).await;
+        (browser, page)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
+async fn each_person_of_the_demonstration_sees_what_a_real_one_would() {
+    let demo = Demo::start();
+    let password = demo
+        .welcome
+        .split_whitespace()
+        .rfind(|word| word.starts_with("Countersign-"))
+        .expect("the password is printed")
+        .to_owned();
+    assert!(
+        demo.welcome.contains("DEMONSTRATION")
+            && demo
+                .welcome
+                .contains(demo.microsoft.as_str().trim_end_matches('/'))
+    );
+
+    let (browser, page) = demo.sign_in("alice", &password).await;
+    let back = browser.submit(&posted(&page)).await;
+    assert!(back.text("h1").starts_with("Signed in as Alice"));
+    assert!(
+        back.count(".checks li.passed") > 30
+            && back.count(".checks li.failed, .checks li.not-reached") == 0
+    );
+    let (_, page) = demo.sign_in("bob", "wrong").await;
+    assert_eq!(
+        (page.status, page.text("[role=alert]").as_str()),
+        (403, "The user name or password is incorrect.")
+    );
+    for (name, title) in [("carol", "No access"), ("dave", "Account disabled")] {
+        let (_, page) = demo.sign_in(name, &password).await;
+        assert_eq!((page.status, page.text("h1").as_str()), (403, title));
+    }
+}
+
+#[tokio::test]
+async fn the_demonstration_is_not_shown_to_other_machines_and_serve_knows_nothing_of_it() {
+    let output = Command::new(harness::binary())
+        .args(["demo", "--listen", "0.0.0.0:0"])
+        .output()
+        .expect("it runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("this machine only"));
+    let server = Setup::new(Database::Sqlite).start().await;
+    assert_eq!(server.cli_json(&["user", "list"]), serde_json::json!([]));
+    assert!(
+        !Browser::new()
+            .open(&server.url("/"))
+            .await
+            .text("body")
+            .contains("Demonstration")
+    );
+}

@@ -1,0 +1,185 @@
+//! The pages of people and administrators: portal, commands, set-up.
+
+use harness::{Browser, Setup, databases};
+use url::Url;
+
+use crate::company::{Contoso, PASSWORD, text};
+
+#[tokio::test]
+async fn the_portal_shows_a_person_their_tiles_and_the_tile_starts_the_sign_in() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let browser = contoso.browser_of("alice@contoso.com").await;
+        let portal = browser.open(&contoso.server.url("/")).await;
+        assert_eq!(
+            portal.attributes("a[href*='whr=']", "href"),
+            [format!(
+                "{}login.srf?wa=wsignin1.0&whr=contoso.com",
+                contoso.microsoft
+            )]
+        );
+        assert!(
+            !portal.source().contains("/commands"),
+            "she administers nothing"
+        );
+        let tile = Url::parse(&portal.attributes("a[href*='whr=']", "href")[0]).expect("a URL");
+        let post = browser.open(&tile).await;
+        assert_eq!(
+            browser.submit(&post.form("form")).await.text("h1"),
+            "Signed in as alice"
+        );
+        let carol = contoso.browser_of("carol@contoso.com").await;
+        assert_eq!(
+            carol
+                .open(&contoso.server.url("/"))
+                .await
+                .count("a[href*='whr=']"),
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_commands_are_for_a_signed_in_administrator() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let url: Url = text(&contoso.app, "commands_url").parse().expect("a URL");
+        let html = |browser: &Browser| {
+            browser
+                .client()
+                .get(url.clone())
+                .header("accept", "text/html,*/*;q=0.8")
+        };
+
+        // Somebody who is not signed in is led back here afterwards.
+        let browser = Browser::new();
+        let answer = browser.send(html(&browser)).await;
+        let page = browser.follow(answer).await;
+        let form = page
+            .form("form")
+            .fill("username", "ada@contoso.com")
+            .fill("password", PASSWORD);
+        let back = browser
+            .submit(&form)
+            .await
+            .redirect()
+            .expect("to the dispatcher");
+        assert_eq!(browser.get(&back).await.redirect().as_ref(), Some(&url));
+        let page = browser.send(html(&browser)).await;
+        let script = page.text("#script");
+        assert!(
+            script.contains("New-MgDomainFederationConfiguration")
+                && script.contains("'https://contoso.com'")
+        );
+        assert!(page.header("cache-control") == Some("no-store"));
+
+        let plain = browser.get(&url).await;
+        assert!(
+            plain
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with("text/plain"))
+        );
+        assert_eq!(
+            plain
+                .source()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
+            script
+        );
+        assert_eq!(
+            plain.source().trim_end(),
+            contoso
+                .server
+                .cli(&["app", "commands", "contoso.com"])
+                .succeeded()
+                .trim_end()
+        );
+        let link = &page.attributes("a[href*='download']", "href")[0];
+        let file = browser.get(&url.join(link).expect("a link")).await;
+        assert_eq!(
+            file.header("content-disposition"),
+            Some("attachment; filename=\"federate-contoso.com.ps1\"")
+        );
+        for value in ["issuer", "wsfed_url", "signout_url"] {
+            assert!(
+                plain.source().contains(text(&contoso.app, value)),
+                "{value} is missing"
+            );
+        }
+
+        assert_eq!(Browser::new().get(&url).await.status, 401);
+        let alice = contoso.browser_of("alice@contoso.com").await;
+        assert_eq!(alice.get(&url).await.status, 403);
+        assert_eq!(contoso.last_reason("request.refused"), "not-admin");
+        let wiki = contoso.server.cli_json(&[
+            "app",
+            "add",
+            "wsfed",
+            "--label",
+            "Wiki",
+            "--realm",
+            "urn:wiki",
+            "--reply",
+            "https://wiki.example/",
+        ]);
+        let wiki = contoso
+            .server
+            .url(&format!("/wsfed/{}/commands", text(&wiki, "id")));
+        assert_eq!(browser.get(&wiki).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn the_first_administrator_comes_through_a_link_that_works_once() {
+    for database in databases() {
+        let server = Setup::new(database).start().await;
+        let link = server.logged("/setup/").await;
+        let link = Url::parse(link.trim()).expect("the line is the link");
+        let (browser, late) = (Browser::new(), Browser::new());
+        let filled = |form: harness::Form| {
+            form.fill("upn", "ada@contoso.com")
+                .fill("display_name", "Ada")
+                .fill("password", PASSWORD)
+                .fill("password_again", PASSWORD)
+        };
+        let form = filled(browser.open(&link).await.form("form"));
+        let late_form = filled(late.open(&link).await.form("form"));
+        for (wrong, words) in [
+            (
+                form.clone().fill("password_again", "something else"),
+                "differ",
+            ),
+            (
+                form.clone()
+                    .fill("password", "short")
+                    .fill("password_again", "short"),
+                "at least 8",
+            ),
+            (form.clone().fill("upn", "ada"), "user principal name"),
+        ] {
+            let page = browser.submit(&wrong).await;
+            assert_eq!(page.status, 422);
+            assert!(
+                page.text("[role=alert]").contains(words),
+                "{}",
+                page.text("main")
+            );
+        }
+        let answer = browser.submit(&form).await;
+        assert_eq!(browser.follow(answer).await.url.path(), "/");
+        assert_eq!(late.submit(&late_form).await.status, 410);
+        assert_eq!(Browser::new().open(&link).await.status, 410);
+        assert_eq!(
+            server.cli_json(&["user", "show", "ada@contoso.com"])["admin"],
+            true
+        );
+
+        let setup = server.stop().await;
+        let again = setup.start().await;
+        assert!(
+            !again.log().contains("/setup/"),
+            "there is an administrator now"
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! Independent judges: other people's programs that read what the server wrote, and say why if they will not have it.
+//!
+//! Each takes the message as it was posted or published, the kind of element in it that must bear the signature, and
+//! the only certificate to trust.
+
+pub mod samael;
+#[cfg(test)]
+mod samples;
+pub mod schema;
+pub mod signxml;
+pub mod xmlsec;
+pub mod xmlsec1;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use tempfile::NamedTempFile;
+
+/// Accepted, or refused for a reason.
+pub type Verdict = Result<(), String>;
+
+/// The element that must be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// A SAML 1.1 assertion, whose signature comes last (SAML 1.1 core §5.4.1), alone or in a WS-Trust response.
+    Assertion,
+    /// A metadata document, whose signature comes first (SAML metadata §2.3.2).
+    Metadata,
+}
+
+impl Signed {
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Assertion => "urn:oasis:names:tc:SAML:1.0:assertion",
+            Self::Metadata => "urn:oasis:names:tc:SAML:2.0:metadata",
+        }
+    }
+
+    fn local_name(self) -> &'static str {
+        match self {
+            Self::Assertion => "Assertion",
+            Self::Metadata => "EntityDescriptor",
+        }
+    }
+
+    fn id_attribute(self) -> &'static str {
+        match self {
+            Self::Assertion => "AssertionID",
+            Self::Metadata => "ID",
+        }
+    }
+
+    /// An XPath to the element, wherever it is, if it is the only one.
+    fn element(self) -> String {
+        let (namespace, name) = (self.namespace(), self.local_name());
+        let test = format!("local-name()='{name}' and namespace-uri()='{namespace}'");
+        format!("//*[{test}][count(//*[{test}])=1]")
+    }
+
+    /// An XPath to its signature, where the standard puts it, if what it covers is the element.
+    ///
+    /// Libxmlsec verifies what a signature refers to, wherever that is; so this must be asked beforehand.
+    fn signature(self) -> String {
+        let place = match self {
+            Self::Assertion => "*[last()]",
+            Self::Metadata => "*[1]",
+        };
+        let dsig = "http://www.w3.org/2000/09/xmldsig#";
+        let reference = "*[local-name()='SignedInfo']/*[local-name()='Reference']";
+        format!(
+            "{}/{place}[local-name()='Signature' and namespace-uri()='{dsig}']\
+            [count({reference})=1 and {reference}/@URI=concat('#', ../@{})]",
+            self.element(),
+            self.id_attribute()
+        )
+    }
+}
+
+/// Asks every judge that knows such a message, and names those that refuse it.
+pub fn everyone(message: &str, signed: Signed, certificate_pem: &str) -> Verdict {
+    let mut verdicts = vec![
+        ("xmlsec1", xmlsec1::judge(message, signed, certificate_pem)),
+        ("signxml", signxml::judge(message, signed, certificate_pem)),
+        ("xmlsec", xmlsec::judge(message, signed, certificate_pem)),
+        ("the schemas", schema::judge(message, signed)),
+    ];
+    // It knows no SAML 1.1.
+    if signed == Signed::Metadata {
+        verdicts.push(("samael", samael::judge(message, certificate_pem)));
+    }
+    let refusals: Vec<_> = verdicts
+        .into_iter()
+        .filter_map(|(judge, verdict)| Some(format!("{judge}: {}", verdict.err()?)))
+        .collect();
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(refusals.join("\n"))
+    }
+}
+
+/// A file with the certificate to trust, for programs that want it in one.
+fn trusted(certificate_pem: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("the system has room for temporary files");
+    file.write_all(certificate_pem.as_bytes())
+        .expect("a new file can be written");
+    file
+}
+
+/// Runs a program that reads the message from its standard input and judges by its exit code.
+fn run(program: &mut Command, message: &str) -> Verdict {
+    let mut child = program
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program:?}: {error}; run scripts/install.sh test"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // One that refuses early stops reading.
+    let _ = stdin.write_all(message.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("it is our child");
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
+/// A file that the project keeps for the judges.
+fn file(name: &str) -> String {
+    format!("{}/judges/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{Key, assertion, key, metadata, other_key, response, sign};
+    use super::*;
+
+    type Judge = fn(&str, Signed, &str) -> Verdict;
+
+    const SIGNATURES: [(&str, Judge); 3] = [
+        ("xmlsec1", xmlsec1::judge),
+        ("signxml", signxml::judge),
+        ("xmlsec", xmlsec::judge),
+    ];
+
+    #[test]
+    fn everyone_accepts_what_is_good() {
+        let Key { certificate, .. } = key();
+        let response = sign(&response(&assertion()), Signed::Assertion, key());
+        assert_eq!(everyone(&response, Signed::Assertion, certificate), Ok(()));
+        let metadata = sign(&metadata(), Signed::Metadata, key());
+        assert_eq!(everyone(&metadata, Signed::Metadata, certificate), Ok(()));
+    }
+
+    #[test]
+    fn each_judge_refuses_a_changed_message() {
+        let response = sign(&response(&assertion()), Signed::Assertion, key());
+        refused(
+            &response.replace("alice@", "mallory@"),
+            Signed::Assertion,
+            key(),
+        );
+        let metadata = sign(&metadata(), Signed::Metadata, key());
+        let changed = metadata.replace("https://idp.example", "https://evil.example");
+        refused(&changed, Signed::Metadata, key());
+        assert!(samael::judge(&changed, &key().certificate).is_err());
+    }
+
+    #[test]
+    fn each_judge_refuses_somebody_elses_signature() {
+        let response = sign(&response(&assertion()), Signed::Assertion, other_key());
+        refused(&response, Signed::Assertion, key());
+        let metadata = sign(&metadata(), Signed::Metadata, other_key());
+        refused(&metadata, Signed::Metadata, key());
+        assert!(samael::judge(&metadata, &key().certificate).is_err());
+    }
+
+    #[test]
+    fn each_judge_refuses_a_message_without_a_signature() {
+        let (assertion, _) = take_signature(&assertion());
+        refused(&response(&assertion), Signed::Assertion, key());
+    }
+
+    #[test]
+    fn each_judge_refuses_a_signature_that_covers_something_else() {
+        // A good signature, moved into an assertion that somebody else wrote around the one that it covers.
+        let (good, signature) = take_signature(&sign(&assertion(), Signed::Assertion, key()));
+        let (evil, _) = take_signature(&assertion().replace("_assertion", "_evil"));
+        let evil = evil.replace(
+            END,
+            &format!("<saml:Advice>{good}</saml:Advice>{signature}{END}"),
+        );
+        refused(&response(&evil), Signed::Assertion, key());
+        // The same with something that is no assertion any more, so that there is one only.
+        let hidden = evil.replacen("saml:Assertion", "saml:Evidence", 1);
+        let hidden = hidden.trim_end_matches(END).to_owned() + "</saml:Evidence>";
+        refused(&response(&hidden), Signed::Assertion, key());
+    }
+
+    const END: &str = "</saml:Assertion>";
+
+    fn take_signature(assertion: &str) -> (String, String) {
+        let start = assertion
+            .find("<ds:Signature ")
+            .expect("it has a signature");
+        let end = assertion.find(END).expect("it is an assertion");
+        let rest = [&assertion[..start], &assertion[end..]].concat();
+        (rest, assertion[start..end].to_owned())
+    }
+
+    fn refused(message: &str, signed: Signed, key: &Key) {
+        // Nobody may refuse it for a slip of this test.
+        assert!(roxmltree::Document::parse(message).is_ok(), "{message}");
+        for (name, judge) in SIGNATURES {
+            let verdict = judge(message, signed, &key.certificate);
+            assert!(verdict.is_err(), "{name} accepted {message}");
+        }
+    }
+}
