@@ -67,6 +67,7 @@ async fn app_show_gives_everything_that_the_other_side_needs() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of mistakes")]
 async fn mistakes_go_to_standard_error_with_the_fix_and_change_nothing() {
     for database in databases() {
         let contoso = Contoso::on(database).await;
@@ -334,6 +335,17 @@ async fn people_and_groups_are_changed_while_the_server_runs() {
             server.cli_json(&["user", "list"])[0]["upn"],
             "alice@contoso.com"
         );
+        server
+            .cli_with_input(
+                &[
+                    "user",
+                    "set-password",
+                    "alice@contoso.com",
+                    "--password-stdin",
+                ],
+                "another password\n",
+            )
+            .succeeded();
         let audit = server.cli_json(&["audit", "list"]);
         let events: Vec<_> = audit
             .as_array()
@@ -350,7 +362,8 @@ async fn people_and_groups_are_changed_while_the_server_runs() {
                 "group.joined",
                 "group.left",
                 "user.disabled",
-                "user.enabled"
+                "user.enabled",
+                "user.password-set"
             ]
         );
     }

@@ -125,7 +125,7 @@ impl Contoso {
 
     /// The newest audit lines.
     pub fn audit(&self) -> Vec<Value> {
-        let lines = self.server.cli_json(&["audit", "list", "--json"]);
+        let lines = self.server.cli_json(&["audit", "list"]);
         lines.as_array().expect("the audit is a list").clone()
     }
 

@@ -49,16 +49,16 @@ impl Idp {
     }
 
     /// The begun sign-in of a token, or the refusal that it has expired.
-    pub async fn begun(&self, token: &str, origin: &Origin) -> Result<Begun> {
+    pub async fn begun(&self, token: &str) -> Result<Begun> {
         let attempt = self
             .store
             .read()
             .await?
             .attempt(&crypto::digest(token.as_bytes()))
             .await?;
-        let Some(attempt) = attempt.filter(|attempt| self.now() < attempt.expires_at) else {
-            return Err(self.refuse(Refusal::AttemptExpired, origin).await);
-        };
+        let attempt = attempt
+            .filter(|attempt| self.now() < attempt.expires_at)
+            .ok_or(Refusal::AttemptExpired)?;
         Ok(Begun {
             target: serde_json::from_str(&attempt.target).map_err(Error::broken)?,
             begun_at: attempt.created_at,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use store::AuditLine;
 use uuid::{Builder, Uuid};
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Refusal, Result};
 use crate::{Idp, Origin};
 
 /// One line in the making: `Entry::new("token.issued", &origin).user(..).app(..).with("audience", ..)`.
@@ -66,16 +66,13 @@ impl Idp {
         Ok(self.store.record(entry.at(self.now())).await?)
     }
 
-    /// Writes down a refusal that no verb of its own writes down, and hands it back to be answered.
-    pub async fn refuse(&self, refusal: Refusal, origin: &Origin) -> Error {
+    /// Writes down a refusal that no verb has written down.
+    pub async fn record_refusal(&self, refusal: &Refusal, origin: &Origin) -> Result<()> {
         let mut entry = Entry::new("request.refused", origin).with("reason", refusal.reason());
-        if let Refusal::NotAdmin { upn } = &refusal {
+        if let Refusal::NotAdmin { upn } = refusal {
             entry = entry.user(upn);
         }
-        match self.record(entry).await {
-            Ok(()) => refusal.into(),
-            Err(error) => error,
-        }
+        self.record(entry).await
     }
 
     /// The newest lines first; `before` continues where a page ended.

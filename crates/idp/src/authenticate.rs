@@ -2,18 +2,17 @@
 //! compared, and at the same cost for a user who does not exist.
 
 use chrono::TimeDelta;
-use store::{Throttle, User};
+use store::User;
 use zeroize::Zeroizing;
 
 use crate::audit::Entry;
-use crate::error::{Refusal, Result};
+use crate::error::{Error, Record, Refusal, Result};
 use crate::parse::Upn;
 use crate::sessions::{ABSOLUTE, SessionToken};
-use crate::throttle::{self, ACCOUNT, SOURCE};
+use crate::throttle::{self, Policy};
 use crate::{Idp, Origin};
 
-/// A source from which the person signed in during this time has a count of failures of its own, so
-/// that strangers who guess from elsewhere do not lock the person out at their own desk.
+/// A source from which the person signed in during this time is not held up by what strangers guess elsewhere.
 const FAMILIAR_FOR: TimeDelta = TimeDelta::days(30);
 
 /// How the person proved who they are; the only method until second factors exist.
@@ -22,8 +21,7 @@ pub const METHOD_PASSWORD: &str = "password";
 /// An attempt that was let in and counted as a failure until it proves right.
 struct Claimed {
     user: Option<User>,
-    account: String,
-    source: String,
+    counted: Vec<(String, Policy)>,
 }
 
 impl Idp {
@@ -74,22 +72,28 @@ impl Idp {
                     .await?,
             )
         };
-        let account = if familiar {
-            format!("account:{key}@{}", origin.source)
-        } else {
-            format!("account:{key}")
-        };
-        let source = format!("source:{}", origin.source);
+        let source = &origin.source;
+        // What is no UPN belongs to no account; the source counts all the same. In the order of the
+        // keys, so that two attempts never wait for each other.
+        let mut counted = Vec::new();
+        if upn.is_some() {
+            if !familiar {
+                counted.push((format!("account:{key}"), throttle::ACCOUNT));
+            }
+            counted.push((
+                format!("account:{key}@{source}"),
+                throttle::ACCOUNT_AT_SOURCE,
+            ));
+        }
+        counted.push((format!("source:{source}"), throttle::SOURCE));
 
-        // What is no UPN belongs to no account; the source counts all the same.
-        let counted = [upn.map(|_| (&account, ACCOUNT)), Some((&source, SOURCE))];
         let mut write = self.store.write().await?;
         let mut locked = None;
-        for (key, policy) in counted.into_iter().flatten() {
+        for (key, policy) in &counted {
             let current = write.lock_throttle(key, now).await?;
             locked = locked.max(throttle::locked_until(&current, now));
             write
-                .save_throttle(&throttle::failed(&current, policy, now))
+                .save_throttle(&throttle::failed(&current, *policy, now))
                 .await?;
         }
         if let Some(until) = locked {
@@ -100,11 +104,7 @@ impl Idp {
                 .await;
         }
         write.commit().await?;
-        Ok(Claimed {
-            user,
-            account,
-            source,
-        })
+        Ok(Claimed { user, counted })
     }
 
     async fn start_session(
@@ -117,9 +117,14 @@ impl Idp {
         let now = self.now();
         let token = SessionToken::new();
         let mut write = self.store.write().await?;
-        write.clear_throttle(&claimed.account).await?;
-        let source: Throttle = write.lock_throttle(&claimed.source, now).await?;
-        write.save_throttle(&throttle::taken_back(&source)).await?;
+        for (key, policy) in &claimed.counted {
+            if *policy == throttle::ACCOUNT_AT_SOURCE {
+                write.clear_throttle(key).await?;
+            } else {
+                let counted = write.lock_throttle(key, now).await?;
+                write.save_throttle(&throttle::taken_back(&counted)).await?;
+            }
+        }
         write.remember_source(user.id, &origin.source, now).await?;
         if let Some(before) = before {
             write.end_session(&before.hash()).await?;
@@ -157,6 +162,6 @@ impl Idp {
             entry = entry.user(upn.as_str());
         }
         self.record(entry).await?;
-        Err(refusal.into())
+        Err(Error::Refused(refusal, Record::Written))
     }
 }

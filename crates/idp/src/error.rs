@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// Somebody outside has to change something: the request, the app's settings, a grant.
     #[error("{0}")]
-    Refused(#[from] Refusal),
+    Refused(Refusal, Record),
     /// The command line or a form asked for something that cannot be; the text names the fix.
     #[error("{0}")]
     Invalid(String),
@@ -20,6 +20,19 @@ pub enum Error {
     /// Our failure.
     #[error("internal error")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Whether the audit knows of a refusal yet. Whoever answers the caller sees to it that it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    Missing,
+    Written,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal, Record::Missing)
+    }
 }
 
 impl Error {
@@ -169,7 +182,7 @@ impl Refusal {
             Self::BadRequest(error) => say(
                 "The sign-in request is not valid",
                 "The application sent a request that cannot be answered.",
-                format!("{error}."),
+                error.to_string(),
                 "Go back to the application and start again. If it happens again, give the administrator of the application the correlation id below.",
             ),
             Self::ForeignRealm { label } => say(
@@ -234,7 +247,7 @@ impl Refusal {
             ),
             Self::AttemptExpired => say(
                 "This sign-in has expired",
-                "The sign-in page was open for too long, or was already used in another window.",
+                "The sign-in page was open for too long, or its address is incomplete.",
                 "A sign-in that was begun is kept for one hour.".to_owned(),
                 "Go back to the application and start again.",
             ),

@@ -155,12 +155,12 @@ pub fn new_password(text: Zeroizing<String>) -> Result<Zeroizing<String>> {
 }
 
 /// An ImmutableID (Entra's sourceAnchor): kept as it is, at most 64 characters. `$` and `_` are refused
-/// because Entra refuses them, and whatever is no ASCII letter, digit or `+ / = . - { }` with them.
+/// because Entra refuses them, and whatever is no ASCII letter, digit or `+ / = . - @ { }` with them.
 pub fn immutable_id(text: &str) -> Result<String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+/=.-@{}".contains(&b);
     if !(1..=64).contains(&text.len()) || !text.bytes().all(allowed) {
         return invalid(format!(
-            "“{}” cannot be an ImmutableID: it takes 1 to 64 letters, digits and + / = . - (never $ or _)",
+            "“{}” cannot be an ImmutableID: it takes 1 to 64 letters, digits and + / = . - @ {{ }} (never $ or _)",
             shown(text)
         ));
     }
@@ -279,10 +279,10 @@ pub fn name_id_format(text: &str) -> Result<String> {
 
 /// A SAML 1.1 attribute's namespace and name, from its full URI `namespace/name`.
 pub fn attribute_name(text: &str) -> Result<(String, String)> {
-    match uri("attribute name", text)?.rsplit_once('/') {
-        Some((namespace, name))
-            if !name.is_empty() && !namespace.ends_with('/') && !namespace.is_empty() =>
-        {
+    let full = uri("attribute name", text).ok();
+    let parts = full.as_deref().and_then(|full| full.rsplit_once('/'));
+    match parts {
+        Some((namespace, name)) if !name.is_empty() && !namespace.ends_with('/') => {
             Ok((namespace.to_owned(), name.to_owned()))
         }
         _ => invalid(format!(

@@ -128,6 +128,32 @@ impl Idp {
         Ok(info(user, &groups))
     }
 
+    /// Gives a user a new password and ends all sessions that were begun with the old one.
+    pub async fn set_password(
+        &self,
+        upn: &str,
+        password: Zeroizing<String>,
+        origin: &Origin,
+    ) -> Result<UserInfo> {
+        let key = Upn::parse(upn)?.key();
+        let place = self.passwords.place()?;
+        let hash = place.hash(parse::new_password(password)?).await?;
+        let mut write = self.store.write().await?;
+        let user = write
+            .user_by_upn(&key)
+            .await?
+            .ok_or_else(|| no_user(&key))?;
+        write.set_password_hash(user.id, &hash).await?;
+        let ended = write.end_sessions_of(user.id).await?;
+        let groups = write.groups_of(user.id).await?;
+        let entry = Entry::new("user.password-set", origin)
+            .user(&user.upn)
+            .with("sessions_ended", ended);
+        write.append_audit(&entry.at(self.now())).await?;
+        write.commit().await?;
+        Ok(info(user, &groups))
+    }
+
     pub async fn user(&self, upn: &str) -> Result<UserInfo> {
         let key = Upn::parse(upn)?.key();
         let mut read = self.store.read().await?;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use store::OneTimeLink;
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Refusal, Result};
 use crate::people::{NewUser, added};
 use crate::{Idp, Origin};
 
@@ -33,17 +33,14 @@ impl Idp {
     }
 
     /// Whether the link can still be used.
-    pub async fn check_setup_link(&self, token: &str, origin: &Origin) -> Result<()> {
+    pub async fn check_setup_link(&self, token: &str) -> Result<()> {
         let mut read = self.store.read().await?;
-        match self.expect_setup_link(&mut read, token).await {
-            Err(Error::Refused(refusal)) => Err(self.refuse(refusal, origin).await),
-            other => other,
-        }
+        self.expect_setup_link(&mut read, token).await
     }
 
     /// Adds the first administrator and uses the link up, both or neither.
     pub async fn set_up(&self, token: &str, new: NewUser, origin: &Origin) -> Result<()> {
-        self.check_setup_link(token, origin).await?;
+        self.check_setup_link(token).await?;
         let user = self.prepare_user(NewUser { admin: true, ..new }).await?;
         let mut write = self.store.write().await?;
         self.expect_setup_link(&mut write, token).await?;

@@ -1,10 +1,11 @@
-//! How wrong passwords slow the next attempt down: pure rules over a stored count.
+//! How wrong passwords slow the next attempt down: pure rules over a stored count. An attempt during a
+//! delay is refused without being counted, so going on does not make the delay longer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use store::Throttle;
 
 /// How many failures are free, and how the delay grows after them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     free: i64,
     first_delay: TimeDelta,
@@ -12,12 +13,21 @@ pub struct Policy {
     forget_after: TimeDelta,
 }
 
-/// One account: five free, then 10 s, 20 s, 40 s … at most 15 minutes. An attempt during the delay is
-/// refused without being counted, so nobody can keep a person out by going on.
-pub const ACCOUNT: Policy = Policy {
+/// One account from one source: five free, then 10 s, 20 s, 40 s … at most 15 minutes. Whoever guesses
+/// holds up himself and those who share his address, and nobody elsewhere.
+pub const ACCOUNT_AT_SOURCE: Policy = Policy {
     free: 5,
     first_delay: TimeDelta::seconds(10),
     longest_delay: TimeDelta::minutes(15),
+    forget_after: TimeDelta::hours(12),
+};
+
+/// One account from all sources that it is not used from: bounds a guesser with many addresses, and
+/// waits for a minute at most, so that he cannot keep the person out either.
+pub const ACCOUNT: Policy = Policy {
+    free: 50,
+    first_delay: TimeDelta::seconds(1),
+    longest_delay: TimeDelta::minutes(1),
     forget_after: TimeDelta::hours(12),
 };
 
@@ -88,7 +98,7 @@ mod tests {
         let mut throttle = empty();
         let delays: Vec<i64> = (0..14)
             .map(|_| {
-                throttle = failed(&throttle, ACCOUNT, start());
+                throttle = failed(&throttle, ACCOUNT_AT_SOURCE, start());
                 throttle
                     .locked_until
                     .map_or(0, |until| (until - start()).num_seconds())
@@ -120,7 +130,7 @@ mod tests {
             failures: 40,
             ..empty()
         };
-        let next = failed(&throttle, ACCOUNT, start() + TimeDelta::hours(13));
+        let next = failed(&throttle, ACCOUNT_AT_SOURCE, start() + TimeDelta::hours(13));
         assert_eq!((next.failures, next.locked_until), (1, None));
     }
 

@@ -6,7 +6,7 @@ use store::{App, Issuer, Session, User};
 
 use crate::audit::Entry;
 use crate::claims;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Record, Refusal, Result};
 use crate::issue::Grant;
 use crate::parse::Upn;
 use crate::sessions::{SessionToken, is_live};
@@ -66,7 +66,7 @@ impl Idp {
             .try_wsfed_sign_on(app_id, request, session, asked_at, origin)
             .await
         {
-            Err(Error::Refused(refusal)) => self.refuse_token(app_id, refusal, origin).await,
+            Err(Error::Refused(refusal, _)) => self.refuse_token(app_id, refusal, origin).await,
             other => other,
         }
     }
@@ -167,7 +167,13 @@ impl Idp {
             .map(|app| app.label))
     }
 
-    async fn refuse_token<T>(&self, app_id: &str, refusal: Refusal, origin: &Origin) -> Result<T> {
+    /// Writes the refusal of a token down and returns it.
+    pub async fn refuse_token<T>(
+        &self,
+        app_id: &str,
+        refusal: Refusal,
+        origin: &Origin,
+    ) -> Result<T> {
         let mut entry = Entry::new("token.refused", origin).with("reason", refusal.reason());
         // An id that cannot be one is not worth keeping, and may be anything.
         if let Ok(id) = crate::parse::app_id(app_id) {
@@ -183,7 +189,7 @@ impl Idp {
             entry = entry.with("parameter", error.parameter());
         }
         self.record(entry).await?;
-        Err(refusal.into())
+        Err(Error::Refused(refusal, Record::Written))
     }
 }
 

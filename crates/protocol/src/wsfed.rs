@@ -8,4 +8,4 @@ mod sign_in;
 pub use parameters::BadRequest;
 pub use request::{Message, parse};
 pub use response::response;
-pub use sign_in::SignIn;
+pub use sign_in::{SignIn, is_request_id};

@@ -26,7 +26,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print the result as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "json")]
     json: bool,
 }
 
@@ -145,7 +145,7 @@ fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
 /// The error and its causes, in one line; a refusal with what to do about it.
 fn explained(error: &anyhow::Error) -> String {
     match error.downcast_ref::<idp::Error>() {
-        Some(idp::Error::Refused(refusal)) => {
+        Some(idp::Error::Refused(refusal, _)) => {
             format!("{refusal}. {}", refusal.explanation().what_to_do)
         }
         Some(idp::Error::Unavailable(reason)) => format!("{reason}; try again when it does"),

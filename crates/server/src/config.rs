@@ -128,7 +128,7 @@ impl Config {
                 "listen: {listen} can be reached from other machines, and passwords must not travel in clear: set tls_cert and tls_key, or name the TLS proxy in trusted_proxies, or listen on 127.0.0.1"
             ));
         }
-        if tls.is_some() && !given.has("public_url") {
+        if (given.has("tls_cert") || given.has("trusted_proxies")) && !given.has("public_url") {
             mistakes.push(
                 "public_url: is needed with TLS, such as https://login.contoso.com".to_owned(),
             );

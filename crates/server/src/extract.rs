@@ -92,22 +92,17 @@ pub async fn only_through_proxies(
 
 /// Microsoft's id for the sign-in, from the query or the header, if it looks like one.
 fn client_request_id(request: &Request) -> Option<String> {
-    let query = url::form_urlencoded::parse(request.uri().query()?.as_bytes())
+    let query = request.uri().query().unwrap_or_default();
+    let from_query = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "client-request-id")
         .map(|(_, value)| value.into_owned());
-    let header = || {
-        Some(
-            request
-                .headers()
-                .get("client-request-id")?
-                .to_str()
-                .ok()?
-                .to_owned(),
-        )
+    let from_header = || {
+        let value = request.headers().get("client-request-id")?;
+        value.to_str().ok().map(str::to_owned)
     };
-    query.or_else(header).filter(|id| {
-        (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    })
+    from_query
+        .or_else(from_header)
+        .filter(|id| protocol::wsfed::is_request_id(id))
 }
 
 /// The client's address: the peer's, or what the nearest trusted proxy says. One person on IPv6 has a
@@ -118,12 +113,11 @@ fn source(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
-    let mut hops: Vec<IpAddr> = forwarded
-        .filter_map(|hop| hop.trim().parse().ok())
-        .collect();
+    let mut hops: Vec<Option<IpAddr>> = forwarded.map(|hop| hop_address(hop.trim())).collect();
     let mut address = peer.to_canonical();
     while app.trusts(address)
-        && let Some(hop) = hops.pop()
+        // One that cannot be read ends the way back: what lies behind it is anybody's word.
+        && let Some(Some(hop)) = hops.pop()
     {
         address = hop.to_canonical();
     }
@@ -131,6 +125,12 @@ fn source(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
+}
+
+/// An entry of `X-Forwarded-For`: an address, which some proxies write with the port.
+fn hop_address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    text.parse().or_else(|_| with_port()).ok()
 }
 
 impl FromRequestParts<App> for RequestOrigin {
@@ -195,16 +195,11 @@ impl Browser {
     }
 
     /// Whether a form that came in was made for this browser and, once signed in, for this session.
-    pub async fn check_form(&self, token: &str) -> Result<(), Failure> {
+    pub fn check_form(&self, token: &str) -> Result<(), Failure> {
         let token = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
         match self.secret() {
             Some(secret) if idp::equal(&self.app.idp.mac("form", &secret), &token) => Ok(()),
-            _ => Err(self
-                .app
-                .idp
-                .refuse(Refusal::ForeignForm, &self.origin.now())
-                .await
-                .into()),
+            _ => Err(Refusal::ForeignForm.into()),
         }
     }
 

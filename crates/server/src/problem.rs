@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use idp::error::Explanation;
+use idp::error::{Explanation, Record};
 use idp::{Error, Refusal};
 
 use crate::app::App;
@@ -25,7 +25,7 @@ impl Failure {
     /// The refusal, if it is one: some are shown on the form that led to them.
     pub fn refusal(&self) -> Option<&Refusal> {
         match &self.0 {
-            Error::Refused(refusal) => Some(refusal),
+            Error::Refused(refusal, _) => Some(refusal),
             _ => None,
         }
     }
@@ -40,7 +40,7 @@ impl Failure {
 
     pub fn status(&self) -> StatusCode {
         match &self.0 {
-            Error::Refused(refusal) => status_of(refusal),
+            Error::Refused(refusal, _) => status_of(refusal),
             Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -101,6 +101,12 @@ pub async fn explained(
         return response;
     }
     let origin = origin.now();
+    if let Some(Failure(Error::Refused(refusal, Record::Missing))) = failure.as_deref()
+        && let Err(error) = app.idp.record_refusal(refusal, &origin).await
+    {
+        // The answer stays a refusal: it grants nothing that would have to be on record first.
+        tracing::warn!(%error, "A refusal could not be written to the audit");
+    }
     let (explanation, retry_after) = explain(failure.as_deref(), status, &app);
     log(failure.as_deref(), status);
     let mut answer = if wants_text {
@@ -166,7 +172,7 @@ fn explain(failure: Option<&Failure>, status: StatusCode, app: &App) -> (Explana
         what_to_do: what_to_do.to_owned(),
     };
     match failure.map(|failure| &failure.0) {
-        Some(Error::Refused(refusal)) => {
+        Some(Error::Refused(refusal, _)) => {
             let wait = match refusal {
                 Refusal::Locked { until } => {
                     u64::try_from((*until - app.idp.now()).num_seconds() + 1).ok()
@@ -264,7 +270,7 @@ fn log(failure: Option<&Failure>, status: StatusCode) {
         Some(Error::Unavailable(reason)) => {
             tracing::warn!(status, reason, "A request was turned away");
         }
-        Some(Error::Refused(refusal)) => {
+        Some(Error::Refused(refusal, _)) => {
             tracing::info!(status, reason = refusal.reason(), "A request was refused");
         }
         _ if status >= 500 => tracing::error!(status, "A request failed"),

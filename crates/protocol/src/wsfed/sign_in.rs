@@ -49,7 +49,7 @@ impl SignIn {
             mfa_max_age: number(parameters, "mfa_max_age")?,
             client_request_id: parameters
                 .take("client-request-id")
-                .filter(|id| is_token(id, 1..=64, "-_")),
+                .filter(|id| is_request_id(id)),
             ui_locale: ["ui_locales", "mkt"]
                 .into_iter()
                 .find_map(|name| parameters.take(name).as_deref().and_then(first_language)),
@@ -116,6 +116,11 @@ const LONGEST_USERNAME: usize = 320;
 fn first_language(list: &str) -> Option<String> {
     let first = list.split_ascii_whitespace().next()?;
     is_token(first, 2..=35, "-").then(|| first.to_owned())
+}
+
+/// Whether a `client-request-id` looks like one; anything else is nobody's id.
+pub fn is_request_id(text: &str) -> bool {
+    is_token(text, 1..=64, "-_")
 }
 
 fn is_token(text: &str, length: std::ops::RangeInclusive<usize>, also: &str) -> bool {

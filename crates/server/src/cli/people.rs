@@ -4,6 +4,8 @@ use anyhow::bail;
 use clap::Subcommand;
 use idp::people::{GroupInfo, NewUser, UserInfo};
 
+use zeroize::Zeroizing;
+
 use super::{Here, lines, password_from_stdin};
 
 #[derive(Subcommand)]
@@ -27,6 +29,13 @@ pub enum User {
         /// May administer this server.
         #[arg(long)]
         admin: bool,
+        /// Read the password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give a user a new password; every session ends at once.
+    SetPassword {
+        upn: String,
         /// Read the password from standard input.
         #[arg(long)]
         password_stdin: bool,
@@ -55,12 +64,7 @@ impl User {
                 admin,
                 password_stdin,
             } => {
-                if !password_stdin {
-                    bail!(
-                        "give the password on standard input and say so with --password-stdin: a password on the command line can be read by other users of this machine"
-                    );
-                }
-                let password = password_from_stdin()?;
+                let password = new_password(password_stdin)?;
                 let new = NewUser {
                     upn,
                     display_name,
@@ -72,6 +76,13 @@ impl User {
                     password,
                 };
                 here.idp.add_user(new, &origin).await?
+            }
+            Self::SetPassword {
+                upn,
+                password_stdin,
+            } => {
+                let password = new_password(password_stdin)?;
+                here.idp.set_password(&upn, password, &origin).await?
             }
             Self::Disable { upn } => here.idp.set_user_enabled(&upn, false, &origin).await?,
             Self::Enable { upn } => here.idp.set_user_enabled(&upn, true, &origin).await?,
@@ -105,6 +116,15 @@ impl Group {
         };
         here.out.print(&group, || members(&group))
     }
+}
+
+fn new_password(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
+    if !from_stdin {
+        bail!(
+            "give the password on standard input and say so with --password-stdin: a password on the command line can be read by other users of this machine"
+        );
+    }
+    password_from_stdin()
 }
 
 fn line(user: &UserInfo) -> String {

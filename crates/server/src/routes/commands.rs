@@ -30,19 +30,11 @@ pub async fn show(
         None if in_browser => {
             return sign_in::first(&app, &browser, format!("/wsfed/{app_id}/commands")).await;
         }
-        None => {
-            return Err(app
-                .idp
-                .refuse(Refusal::NotSignedIn, &browser.origin.now())
-                .await
-                .into());
-        }
+        None => return Err(Refusal::NotSignedIn.into()),
     };
     if !person.user.admin {
-        let refusal = Refusal::NotAdmin {
-            upn: person.user.upn,
-        };
-        return Err(app.idp.refuse(refusal, &browser.origin.now()).await.into());
+        let upn = person.user.upn;
+        return Err(Refusal::NotAdmin { upn }.into());
     }
     let shown = app.idp.app_by_id(&app_id).await?;
     let federation = app.idp.federation_of(shown.clone())?;

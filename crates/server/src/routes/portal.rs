@@ -61,7 +61,7 @@ pub async fn sign_out(
     mut browser: Browser,
     Form(form): Form<SignOut>,
 ) -> Result<Response, Failure> {
-    browser.check_form(&form.form_token).await?;
+    browser.check_form(&form.form_token)?;
     if let Some(token) = browser.session() {
         app.idp.sign_out(&token, &browser.origin.now()).await?;
         browser.end_session();

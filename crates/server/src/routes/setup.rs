@@ -33,9 +33,7 @@ pub async fn form(
     Path(token): Path<String>,
     browser: Browser,
 ) -> Result<Response, Failure> {
-    app.idp
-        .check_setup_link(&token, &browser.origin.now())
-        .await?;
+    app.idp.check_setup_link(&token).await?;
     show(browser, &token, String::new(), String::new(), None)
 }
 
@@ -46,7 +44,7 @@ pub async fn submit(
     mut browser: Browser,
     Form(form): Form<FirstAdmin>,
 ) -> Result<Response, Failure> {
-    browser.check_form(&form.form_token).await?;
+    browser.check_form(&form.form_token)?;
     let origin = browser.origin.now();
     let (upn, display_name) = (form.upn.clone(), form.display_name.clone());
     let done = if form.password == form.password_again {

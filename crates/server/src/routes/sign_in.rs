@@ -126,7 +126,7 @@ pub async fn first(app: &App, browser: &Browser, path: String) -> Result<Respons
 }
 
 async fn begun(app: &App, attempt: &str, browser: &Browser) -> Result<Begun, Failure> {
-    let begun = app.idp.begun(attempt, &browser.origin.now()).await?;
+    let begun = app.idp.begun(attempt).await?;
     browser.origin.continue_as(&begun.correlation_id);
     Ok(begun)
 }
@@ -139,7 +139,7 @@ async fn submit(
     next: &str,
     app_label: Option<String>,
 ) -> Result<Response, Failure> {
-    browser.check_form(&credentials.form_token).await?;
+    browser.check_form(&credentials.form_token)?;
     let origin = browser.origin.now();
     let signed_in = app
         .idp

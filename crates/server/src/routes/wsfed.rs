@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
+use idp::Refusal;
 use idp::attempts::Target;
 use idp::wsfed::{PostBack, SignOn};
 use protocol::wsfed::{BadRequest, Message, SignIn};
@@ -27,7 +28,9 @@ pub async fn endpoint(
         Message::SignOut { reply } => end_session(&app, &app_id, browser, reply.as_deref()).await,
         Message::SignOutCleanup { .. } => clean_up(&app, browser).await,
         Message::Bare => {
-            Err(idp::Refusal::BadRequest(BadRequest::Missing { parameter: "wa" }).into())
+            let refusal = Refusal::BadRequest(BadRequest::Missing { parameter: "wa" });
+            let origin = browser.origin.now();
+            Ok(app.idp.refuse_token(&app_id, refusal, &origin).await?)
         }
     }
 }
