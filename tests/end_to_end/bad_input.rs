@@ -68,7 +68,7 @@ async fn parameters_that_are_missing_doubled_or_oversized_are_named() {
             )
             .await;
         assert_eq!(huge.status, 400);
-        let enormous = browser
+        let enormous = Browser::new()
             .post(&contoso.wsfed(""), &[("wctx", &"x".repeat(3 << 20))])
             .await;
         assert_eq!(enormous.status, 413);
