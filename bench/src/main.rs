@@ -95,17 +95,17 @@ fn raw_signature(each: Duration) -> Result<f64> {
         .output()
         .context("cannot run openssl")?;
     let text = String::from_utf8(output.stdout)?;
-    // +F2:<number>:<bits>:<seconds per signature>:<seconds per verification>
+    // +F2:<number>:<bits>:<signatures a second of CPU>:<verifications>
     let line = text
         .lines()
         .find(|line| line.starts_with("+F2:"))
         .context("openssl speed printed no result")?;
-    let seconds: f64 = line
+    let rate: f64 = line
         .split(':')
         .nth(3)
         .context("openssl speed printed an unknown format")?
         .parse()?;
-    Ok(seconds * 1000.0)
+    Ok(1000.0 / rate)
 }
 
 /// Tokens per second, and milliseconds of the server's CPU for each.

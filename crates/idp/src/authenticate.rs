@@ -1,8 +1,13 @@
-//! Who is it? A password is checked once for every way of signing in: throttled, counted before it is
-//! compared, and at the same cost for a user who does not exist.
+//! Who is it? A password is checked once for every way of signing in: throttled, counted, and at the same
+//! cost for a user who does not exist.
 
-use chrono::TimeDelta;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use store::User;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::audit::Entry;
@@ -18,10 +23,48 @@ const FAMILIAR_FOR: TimeDelta = TimeDelta::days(30);
 /// How the person proved who they are; the only method until second factors exist.
 pub const METHOD_PASSWORD: &str = "password";
 
-/// An attempt that was let in and counted as a failure until it proves right.
-struct Claimed {
+/// Whose account is tried, and what counts its failures.
+struct Attempt {
+    upn: Option<Upn>,
     user: Option<User>,
     counted: Vec<(String, Policy)>,
+    locked_until: Option<DateTime<Utc>>,
+}
+
+/// Attempts on one account from one source at the same moment: as many as may fail without a delay. The
+/// others wait until these have been counted, so that trying at once is no way around the throttle.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    /// Accounts share a turn when their hashes do, which makes some wait for a few milliseconds.
+    stripes: Arc<[Semaphore]>,
+    hash: RandomState,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let free = usize::try_from(throttle::ACCOUNT_AT_SOURCE.free).expect("a small number");
+        let stripes = (0..1024).map(|_| Semaphore::new(free)).collect();
+        Self {
+            stripes,
+            hash: RandomState::new(),
+        }
+    }
+}
+
+impl Turns {
+    /// How long an attempt waits for those before it.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    async fn take(&self, account: &str, source: &str) -> Result<SemaphorePermit<'_>> {
+        let stripe = self.hash.hash_one((account, source)) % 1024;
+        let stripe = &self.stripes[usize::try_from(stripe).expect("less than 1024")];
+        match tokio::time::timeout(Self::PATIENCE, stripe.acquire()).await {
+            Ok(permit) => Ok(permit.expect("it is never closed")),
+            Err(_) => Err(Error::Unavailable(
+                "too many sign-ins of this account are waiting".to_owned(),
+            )),
+        }
+    }
 }
 
 impl Idp {
@@ -34,47 +77,44 @@ impl Idp {
         before: Option<&SessionToken>,
         origin: &Origin,
     ) -> Result<SessionToken> {
-        // The place in the queue comes first: a flood is turned away before it writes anything.
-        let place = self.passwords.place()?;
         let upn = Upn::parse(username).ok();
-        let claimed = self.claim(upn.as_ref(), origin).await?;
-        let hash = claimed.user.as_ref().map(|user| user.password_hash.clone());
+        let key = upn.as_ref().map(Upn::key).unwrap_or_default();
+        let _turn = self.turns.take(&key, &origin.source).await?;
+        // A flood is turned away here, before it costs anything.
+        let place = self.passwords.place()?;
+        let attempt = self.attempt(upn, &key, origin).await?;
+        if let Some(until) = attempt.locked_until {
+            let line = attempt.refused(&Refusal::Locked { until }, origin);
+            self.record(line).await?;
+            return Err(Error::Refused(Refusal::Locked { until }, Record::Written));
+        }
+        let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
         let right = place.verify(password, hash).await?;
-        match &claimed.user {
+        match &attempt.user {
             Some(user) if right && user.enabled => {
-                self.start_session(user, &claimed, before, origin).await
+                self.start_session(user, &attempt, before, origin).await
             }
             Some(user) if right => {
-                let refusal = Refusal::UserDisabled {
-                    upn: user.upn.clone(),
-                };
-                self.refuse_sign_in(upn.as_ref(), refusal, origin).await
+                let upn = user.upn.clone();
+                self.count(&attempt, Refusal::UserDisabled { upn }, origin)
+                    .await
             }
             _ => {
-                self.refuse_sign_in(upn.as_ref(), Refusal::WrongCredentials, origin)
+                self.count(&attempt, Refusal::WrongCredentials, origin)
                     .await
             }
         }
     }
 
-    /// Lets an attempt in or refuses it as locked. It counts as failed from here on, so that a thousand
-    /// attempts at the same moment are no more than one after the other, and a crash forgets none.
-    async fn claim(&self, upn: Option<&Upn>, origin: &Origin) -> Result<Claimed> {
-        let now = self.now();
-        let key = upn.map(Upn::key).unwrap_or_default();
-        let (user, familiar) = {
-            let mut read = self.store.read().await?;
-            let user = read.user_by_upn(&key).await?;
-            let id = user.as_ref().map(|user| user.id).unwrap_or_default();
-            (
-                user,
-                read.is_familiar(id, &origin.source, now - FAMILIAR_FOR)
-                    .await?,
-            )
-        };
-        let source = &origin.source;
-        // What is no UPN belongs to no account; the source counts all the same. In the order of the
-        // keys, so that two attempts never wait for each other.
+    /// Who it may be, and whether attempts are held up. The same statements for a user who does not exist.
+    async fn attempt(&self, upn: Option<Upn>, key: &str, origin: &Origin) -> Result<Attempt> {
+        let (now, source) = (self.now(), &origin.source);
+        let mut read = self.store.read().await?;
+        let user = read.user_by_upn(key).await?;
+        let id = user.as_ref().map(|user| user.id).unwrap_or_default();
+        let familiar = read.is_familiar(id, source, now - FAMILIAR_FOR).await?;
+        // In the order of the keys, so that two attempts never wait for each other. What is no UPN
+        // belongs to no account; the source counts all the same.
         let mut counted = Vec::new();
         if upn.is_some() {
             if !familiar {
@@ -86,43 +126,33 @@ impl Idp {
             ));
         }
         counted.push((format!("source:{source}"), throttle::SOURCE));
-
-        let mut write = self.store.write().await?;
-        let mut locked = None;
-        for (key, policy) in &counted {
-            let current = write.lock_throttle(key, now).await?;
-            locked = locked.max(throttle::locked_until(&current, now));
-            write
-                .save_throttle(&throttle::failed(&current, *policy, now))
-                .await?;
+        let mut locked_until = None;
+        for (key, _) in &counted {
+            let throttle = read.throttle(key).await?;
+            let until = throttle.and_then(|throttle| throttle::locked_until(&throttle, now));
+            locked_until = locked_until.max(until);
         }
-        if let Some(until) = locked {
-            // Dropped unwritten: an attempt during the delay neither counts nor makes it longer.
-            drop(write);
-            return self
-                .refuse_sign_in(upn, Refusal::Locked { until }, origin)
-                .await;
-        }
-        write.commit().await?;
-        Ok(Claimed { user, counted })
+        Ok(Attempt {
+            upn,
+            user,
+            counted,
+            locked_until,
+        })
     }
 
     async fn start_session(
         &self,
         user: &User,
-        claimed: &Claimed,
+        attempt: &Attempt,
         before: Option<&SessionToken>,
         origin: &Origin,
     ) -> Result<SessionToken> {
         let now = self.now();
         let token = SessionToken::new();
         let mut write = self.store.write().await?;
-        for (key, policy) in &claimed.counted {
+        for (key, policy) in &attempt.counted {
             if *policy == throttle::ACCOUNT_AT_SOURCE {
                 write.clear_throttle(key).await?;
-            } else {
-                let counted = write.lock_throttle(key, now).await?;
-                write.save_throttle(&throttle::taken_back(&counted)).await?;
             }
         }
         write.remember_source(user.id, &origin.source, now).await?;
@@ -149,19 +179,31 @@ impl Idp {
         Ok(token)
     }
 
-    /// Writes the refusal down and returns it. What was typed is kept only if it has the form of a UPN:
-    /// people type their password into the wrong field.
-    async fn refuse_sign_in<T>(
-        &self,
-        upn: Option<&Upn>,
-        refusal: Refusal,
-        origin: &Origin,
-    ) -> Result<T> {
-        let mut entry = Entry::new("sign-in.refused", origin).with("reason", refusal.reason());
-        if let Some(upn) = upn {
-            entry = entry.user(upn.as_str());
+    /// Counts a failure and writes it down, both or neither, and returns it.
+    async fn count<T>(&self, attempt: &Attempt, refusal: Refusal, origin: &Origin) -> Result<T> {
+        let now = self.now();
+        let mut write = self.store.write().await?;
+        for (key, policy) in &attempt.counted {
+            let throttle = write.lock_throttle(key, now).await?;
+            let throttle = throttle::failed(&throttle, *policy, now);
+            write.save_throttle(&throttle).await?;
         }
-        self.record(entry).await?;
+        write
+            .append_audit(&attempt.refused(&refusal, origin).at(now))
+            .await?;
+        write.commit().await?;
         Err(Error::Refused(refusal, Record::Written))
+    }
+}
+
+impl Attempt {
+    /// The line about a refusal. What was typed is kept only if it has the form of a UPN: people type
+    /// their password into the wrong field.
+    fn refused(&self, refusal: &Refusal, origin: &Origin) -> Entry {
+        let entry = Entry::new("sign-in.refused", origin).with("reason", refusal.reason());
+        match &self.upn {
+            Some(upn) => entry.user(upn.as_str()),
+            None => entry,
+        }
     }
 }

@@ -74,6 +74,7 @@ pub struct Idp {
     clock: Clock,
     master_key: Arc<MasterKey>,
     passwords: PasswordPool,
+    turns: authenticate::Turns,
     open_keys: OpenKeys,
     urls: Urls,
 }
@@ -93,6 +94,7 @@ impl Idp {
             clock,
             master_key,
             passwords,
+            turns: authenticate::Turns::default(),
             open_keys: OpenKeys::default(),
             urls,
         }

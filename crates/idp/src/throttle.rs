@@ -7,7 +7,7 @@ use store::Throttle;
 /// How many failures are free, and how the delay grows after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    free: i64,
+    pub(crate) free: i64,
     first_delay: TimeDelta,
     longest_delay: TimeDelta,
     forget_after: TimeDelta,
@@ -54,16 +54,6 @@ pub fn failed(throttle: &Throttle, policy: Policy, now: DateTime<Utc>) -> Thrott
         failures,
         last_failure_at: now,
         locked_until: delay(policy, failures).map(|delay| now + delay),
-    }
-}
-
-/// The throttle after one failure is taken back because the attempt turned out right.
-#[must_use]
-pub fn taken_back(throttle: &Throttle) -> Throttle {
-    Throttle {
-        failures: (throttle.failures - 1).max(0),
-        locked_until: None,
-        ..throttle.clone()
     }
 }
 
