@@ -257,6 +257,17 @@ async fn tls_is_spoken_from_files_and_a_renewed_certificate_is_taken() {
                 && cookie.contains("; Secure"))
     );
 
+    // Windows 10 does not speak TLS 1.3 by itself; nobody needs 1.1.
+    let address = format!("localhost:{}", server.url("/").port().expect("a port"));
+    let speaks = |version: &str| {
+        let client = std::process::Command::new("openssl")
+            .args(["s_client", "-connect", &address, version])
+            .stdin(std::process::Stdio::null())
+            .output();
+        client.expect("openssl runs").status.success()
+    };
+    assert!(speaks("-tls1_3") && speaks("-tls1_2") && !speaks("-tls1_1"));
+
     let second = renew();
     server.logged("renewed TLS certificate into use").await;
     assert_eq!(

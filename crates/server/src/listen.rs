@@ -9,6 +9,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_openssl::{OpenSSLAcceptor, OpenSSLConfig};
 use hyper_util::rt::TokioTimer;
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 
 use crate::config::{Config, TlsFiles};
 
@@ -29,17 +30,7 @@ pub struct Bound {
 pub fn bind(config: &Config) -> anyhow::Result<Bound> {
     let tls = match &config.tls {
         None => None,
-        Some(files) => {
-            let read = OpenSSLConfig::from_pem_chain_file(&files.certificate, &files.key);
-            let read = read.with_context(|| {
-                format!(
-                    "cannot use the TLS certificate {} with the key {}",
-                    files.certificate.display(),
-                    files.key.display()
-                )
-            })?;
-            Some((read, files.clone()))
-        }
+        Some(files) => Some((read_tls(files)?, files.clone())),
     };
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -73,6 +64,24 @@ impl Bound {
     }
 }
 
+/// TLS 1.2 and 1.3 with Mozilla's intermediate choice of ciphers: Windows 10 and Windows PowerShell 5.1
+/// do not speak 1.3 by themselves.
+fn read_tls(files: &TlsFiles) -> anyhow::Result<OpenSSLConfig> {
+    let read = || {
+        let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
+        tls.set_certificate_chain_file(&files.certificate)?;
+        tls.set_private_key_file(&files.key, SslFiletype::PEM)?;
+        anyhow::Ok(OpenSSLConfig::try_from(tls)?)
+    };
+    read().with_context(|| {
+        format!(
+            "cannot use the TLS certificate {} with the key {}",
+            files.certificate.display(),
+            files.key.display()
+        )
+    })
+}
+
 async fn stop_on_signal(handle: Handle<SocketAddr>) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("a process can listen for SIGTERM");
@@ -95,8 +104,9 @@ async fn follow(files: TlsFiles, tls: OpenSSLConfig) {
         if found == in_use {
             continue;
         }
-        match tls.reload_from_pem_chain_file(&files.certificate, &files.key) {
-            Ok(()) => {
+        match read_tls(&files) {
+            Ok(renewed) => {
+                tls.reload_from_acceptor(renewed.get_inner());
                 in_use = found;
                 tracing::info!("Took the renewed TLS certificate into use");
             }

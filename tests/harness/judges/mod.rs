@@ -54,7 +54,7 @@ impl Signed {
     fn element(self) -> String {
         let (namespace, name) = (self.namespace(), self.local_name());
         let test = format!("local-name()='{name}' and namespace-uri()='{namespace}'");
-        format!("//*[{test}]")
+        format!("//*[{test}][count(//*[{test}])=1]")
     }
 
     /// An XPath to its signature, where the standard puts it, if what it covers is the element.
@@ -69,7 +69,7 @@ impl Signed {
         let reference = "*[local-name()='SignedInfo']/*[local-name()='Reference']";
         format!(
             "{}/{place}[local-name()='Signature' and namespace-uri()='{dsig}']\
-            [true() or count({reference})=1 and {reference}/@URI=concat('#', ../@{})]",
+            [count({reference})=1 and {reference}/@URI=concat('#', ../@{})]",
             self.element(),
             self.id_attribute()
         )

@@ -1,6 +1,6 @@
 //! `xmlsec-judge CERTIFICATE ELEMENT SIGNATURE ID-ATTRIBUTE < MESSAGE`: does the xmlsec crate accept this signature?
 //!
-//! The certificate is a PEM file; each of the two XPath expressions, for the element and its signature, must find one node.
+//! The certificate is a PEM file; the element and its signature are given as paths that must each find one node.
 
 use std::io::{Read, stdin};
 use std::process::ExitCode;
