@@ -97,6 +97,8 @@ fn pool(size: u32) -> SqlitePoolOptions {
 }
 
 fn file(path: &str) -> std::result::Result<PathBuf, OpenError> {
+    // Other programs want to be told that they may make the file; here it goes without saying.
+    let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
     let problem = match path {
         "" => "names no file",
         ":memory:" => "names no file: a database in memory would be lost",

@@ -23,16 +23,13 @@ pub async fn endpoint(
     RawQuery(query): RawQuery,
     form: Bytes,
 ) -> Result<Response, Failure> {
-    match message(&app, &app_id, &browser, query, &form).await? {
-        Message::SignIn(request) => sign_in(&app, app_id, browser, &request).await,
-        Message::SignOut { reply } => end_session(&app, &app_id, browser, reply.as_deref()).await,
-        Message::SignOutCleanup { .. } => clean_up(&app, browser).await,
-        Message::Bare => {
-            let refusal = Refusal::BadRequest(BadRequest::Missing { parameter: "wa" });
-            let origin = browser.origin.now();
-            Ok(app.idp.refuse_token(&app_id, refusal, &origin).await?)
-        }
+    let message = message(&app, &app_id, &browser, query, &form).await?;
+    if message == Message::Bare {
+        let refusal = Refusal::BadRequest(BadRequest::Missing { parameter: "wa" });
+        let origin = browser.origin.now();
+        return Ok(app.idp.refuse_token(&app_id, refusal, &origin).await?);
     }
+    answer(&app, app_id, browser, message).await
 }
 
 /// `/wsfed/{app_id}/signout`: the same messages, and a bare visit means signing out.
@@ -43,11 +40,21 @@ pub async fn sign_out(
     RawQuery(query): RawQuery,
     form: Bytes,
 ) -> Result<Response, Failure> {
-    match message(&app, &app_id, &browser, query, &form).await? {
-        Message::SignIn(request) => sign_in(&app, app_id, browser, &request).await,
-        Message::SignOut { reply } => end_session(&app, &app_id, browser, reply.as_deref()).await,
-        Message::SignOutCleanup { .. } => clean_up(&app, browser).await,
-        Message::Bare => end_session(&app, &app_id, browser, None).await,
+    let message = message(&app, &app_id, &browser, query, &form).await?;
+    answer(&app, app_id, browser, message).await
+}
+
+async fn answer(
+    app: &App,
+    app_id: String,
+    browser: Browser,
+    message: Message,
+) -> Result<Response, Failure> {
+    match message {
+        Message::SignIn(request) => sign_in(app, app_id, browser, &request).await,
+        Message::SignOut { reply } => end_session(app, &app_id, browser, reply.as_deref()).await,
+        Message::SignOutCleanup { .. } => clean_up(app, browser).await,
+        Message::Bare => end_session(app, &app_id, browser, None).await,
     }
 }
 
