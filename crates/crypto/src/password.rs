@@ -16,9 +16,9 @@ pub struct Hasher {
 impl Hasher {
     /// A hasher with its working memory.
     pub fn new() -> Self {
-        Self {
-            memory: vec![Block::new(); CURRENT.block_count()],
-        }
+        let mut memory = Vec::with_capacity(RESERVED);
+        memory.resize(CURRENT.block_count(), Block::new());
+        Self { memory }
     }
 
     /// The PHC string of `password` under a new salt and today's parameters.
@@ -97,6 +97,9 @@ const CURRENT: Params = match Params::new(19_456, 2, 1, None) {
     Ok(params) => params,
     Err(_) => panic!("these are valid argon2 parameters"),
 };
+/// Blocks of address space that a hasher reserves, 33 MiB; it touches only what it uses. From 32 MiB on,
+/// glibc always gives memory back to the system when it is freed.
+const RESERVED: usize = 33 * 1024;
 const SALT: usize = 16;
 const OUTPUT: usize = 32;
 

@@ -1,7 +1,9 @@
 //! Password hashing on a fixed number of threads with a bounded queue: a flood of attempts costs what
 //! these threads cost and no more, and people who are signed in do not wait behind it.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crypto::password::Hasher;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -11,10 +13,10 @@ use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-/// Threads that hash, each with its own block of memory (19 MiB) that it keeps.
+/// Threads that hash, each with a block of memory (19 MiB) of its own while there is work.
 #[derive(Clone)]
 pub struct PasswordPool {
-    jobs: mpsc::Sender<Job>,
+    queue: Arc<Queue>,
     places: Arc<Semaphore>,
 }
 
@@ -24,40 +26,39 @@ pub struct Place {
     permit: OwnedSemaphorePermit,
 }
 
+/// Jobs that wait for a thread; its threads live as long as the process.
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<VecDeque<Job>>,
+    arrival: Condvar,
+}
+
 /// How many attempts may wait for each thread: about half a second of work.
 const WAITING_PER_THREAD: usize = 32;
+/// How long a thread keeps its memory for the next password.
+const KEEP_MEMORY: Duration = Duration::from_secs(2);
 
 impl PasswordPool {
-    /// A pool of `threads` threads, which end when the last clone of it is dropped.
+    /// A pool of `threads` threads.
     pub fn new(threads: usize) -> Self {
         let threads = threads.max(1);
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let queue = Arc::new(Mutex::new(queue));
+        let queue = Arc::new(Queue::default());
         for number in 0..threads {
             let queue = queue.clone();
             std::thread::Builder::new()
                 .name(format!("password-{number}"))
-                .spawn(move || {
-                    let mut hasher = Hasher::new();
-                    loop {
-                        let job = queue.lock().expect("jobs run outside the lock").recv();
-                        let Ok(job) = job else { return };
-                        job(&mut hasher);
-                    }
-                })
+                .spawn(move || queue.work())
                 .expect("a process that cannot start a thread at its start cannot serve");
         }
         Self {
-            jobs,
+            queue,
             places: Arc::new(Semaphore::new(threads * (1 + WAITING_PER_THREAD))),
         }
     }
 
-    /// One thread less than the machine has cores, so that a core stays free for everybody else.
+    /// Half of the machine's cores, so that the others are free for everybody who is signed in.
     pub fn for_this_machine() -> Self {
-        Self::new(
-            std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)),
-        )
+        Self::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2))
     }
 
     /// A place in the queue, or at once an error when all are taken.
@@ -69,6 +70,41 @@ impl PasswordPool {
             pool: self.clone(),
             permit,
         })
+    }
+}
+
+impl Queue {
+    fn push(&self, job: Job) {
+        let mut jobs = self.jobs.lock().expect("jobs run outside the lock");
+        jobs.push_back(job);
+        self.arrival.notify_one();
+    }
+
+    fn work(&self) {
+        let mut memory: Option<Hasher> = None;
+        loop {
+            match self.next(memory.is_some()) {
+                Some(job) => job(memory.get_or_insert_with(Hasher::new)),
+                None => memory = None,
+            }
+        }
+    }
+
+    /// The next job. A thread that holds memory does not wait for long, and gets none then.
+    fn next(&self, holds_memory: bool) -> Option<Job> {
+        let poisoned = "jobs run outside the lock";
+        let jobs = self.jobs.lock().expect(poisoned);
+        let nothing = |jobs: &mut VecDeque<Job>| jobs.is_empty();
+        let mut jobs = if holds_memory {
+            let (jobs, _) = self
+                .arrival
+                .wait_timeout_while(jobs, KEEP_MEMORY, nothing)
+                .expect(poisoned);
+            jobs
+        } else {
+            self.arrival.wait_while(jobs, nothing).expect(poisoned)
+        };
+        jobs.pop_front()
     }
 }
 
@@ -98,9 +134,7 @@ impl Place {
             }
             drop(permit);
         });
-        pool.jobs
-            .send(job)
-            .map_err(|_| Error::Unavailable("the server is stopping".to_owned()))?;
+        pool.queue.push(job);
         result
             .await
             .map_err(|_| Error::Unavailable("the server is stopping".to_owned()))
