@@ -146,6 +146,15 @@ async fn a_dropped_store_closes_its_file() {
 }
 
 #[tokio::test]
+async fn a_url_as_other_programs_want_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    Store::open(&url).await.unwrap().close().await;
+    assert!(path.exists());
+}
+
+#[tokio::test]
 async fn a_wrong_url_is_refused_and_names_what_is_accepted() {
     for url in [
         "",
@@ -153,7 +162,7 @@ async fn a_wrong_url_is_refused_and_names_what_is_accepted() {
         "sqlite:countersign.db",
         "sqlite://",
         "sqlite://:memory:",
-        "sqlite://new.db?mode=rwc",
+        "sqlite://new.db?mode=memory",
         "sqlite::memory:",
         "mysql://root:hush@localhost/db",
         "postgres://user:hush@[::1/db",
