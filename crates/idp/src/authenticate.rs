@@ -176,6 +176,7 @@ impl Idp {
             .with("method", METHOD_PASSWORD);
         write.append_audit(&entry.at(now)).await?;
         write.commit().await?;
+        tracing::info!("Signed somebody in");
         Ok(token)
     }
 

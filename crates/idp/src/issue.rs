@@ -69,6 +69,7 @@ impl Idp {
             .with("assertion_id", id)
             .with("certificate_thumbprint", key.certificate().thumbprint());
         self.record(entry).await?;
+        tracing::info!(app.id = %grant.app.id, "Issued a token");
         Ok(Token {
             assertion,
             created: now,

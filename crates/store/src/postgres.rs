@@ -71,8 +71,13 @@ impl PostgresEngine {
     }
 
     async fn begin(&self, statement: &'static str) -> Result<Route> {
-        let pool = &self.pool;
-        let transaction = persist(|| async move { Ok(pool.begin_with(statement).await?) });
+        // In a task of its own, which ends even if nobody waits any more: a BEGIN that is given up half-way
+        // would leave its connection inside a transaction, and the pool would hand it to the next caller.
+        let transaction = persist(|| {
+            let pool = self.pool.clone();
+            let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+            async move { Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??) }
+        });
         Ok(Route::Postgres(transaction.await?))
     }
 
