@@ -1,6 +1,7 @@
 //! The demonstration: a company whose domain is already federated, and the stand-in for Microsoft 365
 //! that takes its people's tokens. Everything is thrown away when it stops; `countersign serve` never starts it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
@@ -94,7 +95,8 @@ pub async fn run(listen: SocketAddr, entra_listen: SocketAddr) -> anyhow::Result
             .await
     });
 
-    println!("{}", welcome(&config, &entra_url));
+    // Whoever reads this may stop reading; that is no reason to stop.
+    let _ = std::io::stdout().write_all(welcome(&config, &entra_url).as_bytes());
     let app = App {
         idp,
         trusted_proxies: Vec::new().into(),
