@@ -105,6 +105,11 @@ impl Certificate {
         self.rsa_bits().is_some_and(|bits| bits >= LEAST_BITS) && verify().unwrap_or(false)
     }
 
+    /// The public key.
+    pub(crate) fn key(&self) -> &PKey<Public> {
+        &self.0.key
+    }
+
     fn from_x509(x509: &X509) -> Result<Self, BadCertificate> {
         let der = x509.to_der()?;
         Ok(Self(Arc::new(Parsed {
@@ -152,7 +157,7 @@ pub enum BadCertificate {
 }
 
 /// The least length of an RSA modulus that signs or verifies here.
-const LEAST_BITS: u32 = 2048;
+pub(crate) const LEAST_BITS: u32 = 2048;
 
 struct Parsed {
     der: Vec<u8>,

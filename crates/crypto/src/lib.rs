@@ -8,11 +8,13 @@
 //! promise: a [`xml_signature::Verified`] element was signed, an opened [`sealed`] value is the one that was stored.
 
 pub mod certificate;
+pub mod detached_signature;
 pub mod exclusive_c14n;
 mod hex;
 pub mod password;
 pub mod random;
 pub mod sealed;
+pub mod xml_encryption;
 pub mod xml_signature;
 
 /// SHA-256 (FIPS 180-4), the form in which tokens that we handed out are stored.

@@ -3,10 +3,12 @@
 //! Signing takes text that is canonical by construction and hashes it as it is. Verifying works on the tree that the
 //! caller goes on to read, so that nobody reads anything else than what was signed.
 
+mod algorithm;
 mod read;
 mod sign;
 mod verify;
 
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use read::{Limits, NotRead, read, text_of};
 pub use sign::{SignError, sign};
 pub use verify::{NotVerified, Verified, signature_of, verify};
@@ -14,5 +16,3 @@ pub use verify::{NotVerified, Verified, signature_of, verify};
 const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 const EXCLUSIVE_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
-const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
-const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";

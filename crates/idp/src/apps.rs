@@ -1,38 +1,23 @@
 //! Applications: made from a template, granted to groups, shown with every value that the other side needs.
 
+mod add;
+mod change;
+
+pub use add::{NewMicrosoft365, NewSaml, NewWsFed};
+pub use change::{AppChange, Preview, SamlChange};
+
 use serde::Serialize;
 use store::{
-    App, AppKind, AttributeRule, Group, Issuer, NameIdRule, SigningKey, Source, User, WsFedSettings,
+    App, AppKind, AttributeRule, Group, Issuer, NameIdRule, Protocol, SamlSettings, SigningKey,
+    User,
 };
 
 use crate::audit::Entry;
-use crate::cloud::Cloud;
 use crate::error::{Error, Refusal, Result};
 use crate::federate::Federation;
-use crate::parse::{self, Domain};
 use crate::people::find_group;
-use crate::{Idp, Origin, signing_keys};
-
-/// A Microsoft 365 domain to be federated.
-pub struct NewMicrosoft365 {
-    pub domain: String,
-    pub label: Option<String>,
-    pub cloud: Cloud,
-    /// Replaces the cloud's own sign-in address: a stand-in, a test.
-    pub entra_url: Option<String>,
-}
-
-/// A WS-Federation application to be added.
-pub struct NewWsFed {
-    pub label: String,
-    pub realm: String,
-    /// The first is where an answer goes when the request names none.
-    pub replies: Vec<String>,
-    /// `FORMAT=SOURCE`; without one, the UPN in an unspecified format.
-    pub name_id: Option<String>,
-    /// `NAME=SOURCE`, each.
-    pub attributes: Vec<String>,
-}
+use crate::sign_on::{issuer_for, no_key};
+use crate::{Idp, Origin};
 
 /// An app as it is shown: everything the other side needs, nothing secret.
 #[derive(Clone, Debug, Serialize)]
@@ -41,17 +26,30 @@ pub struct AppInfo {
     pub kind: AppKind,
     pub label: String,
     pub enabled: bool,
+    /// What the federation commands and the tile use, of a Microsoft 365 app; of others what they speak.
+    pub protocol: Protocol,
+    /// Another name for the id in the SAML addresses.
+    pub slug: Option<String>,
     pub domain: Option<String>,
     pub cloud: Option<String>,
     pub entra_url: Option<String>,
     pub issuer: String,
-    pub realm: String,
+    /// WS-Federation only, and so down to the federation metadata.
+    pub realm: Option<String>,
     pub reply_urls: Vec<String>,
-    pub name_id: NameIdRule,
+    pub name_id: Option<NameIdRule>,
     pub attributes: Vec<AttributeRule>,
-    pub wsfed_url: String,
-    pub signout_url: String,
-    pub federation_metadata_url: String,
+    pub wsfed_url: Option<String>,
+    pub signout_url: Option<String>,
+    pub federation_metadata_url: Option<String>,
+    /// SAML only, and so down to all that is set for it.
+    pub saml_sso_url: Option<String>,
+    pub saml_slo_url: Option<String>,
+    pub saml_metadata_url: Option<String>,
+    /// The service provider's.
+    pub entity_id: Option<String>,
+    pub acs_urls: Vec<String>,
+    pub saml: Option<SamlSettings>,
     /// Microsoft 365 only.
     pub commands_url: Option<String>,
     /// PEM.
@@ -69,6 +67,7 @@ impl AppInfo {
         match self.kind {
             AppKind::M365 => "Microsoft 365",
             AppKind::Wsfed => "WS-Federation",
+            AppKind::Saml => "SAML 2.0",
         }
     }
 }
@@ -81,153 +80,6 @@ pub struct Tile {
 }
 
 impl Idp {
-    /// Microsoft 365 is a template: a WS-Federation app whose realm, reply and claims are Entra's.
-    pub async fn add_microsoft365(&self, new: NewMicrosoft365, origin: &Origin) -> Result<AppInfo> {
-        let domain = Domain::parse(&new.domain)?;
-        if domain.is_within("onmicrosoft.com") {
-            return Err(Error::Invalid(
-                "an onmicrosoft.com domain cannot be federated; name a domain of your own"
-                    .to_owned(),
-            ));
-        }
-        let entra_url = match &new.entra_url {
-            Some(url) => parse::reply_url("address of Entra", url)?
-                .trim_end_matches('/')
-                .to_owned(),
-            None => new.cloud.entra_url().to_owned(),
-        };
-        let label = new
-            .label
-            .unwrap_or_else(|| format!("Microsoft 365 ({domain})"));
-        let attribute = |name: &str, source| AttributeRule {
-            name: name.to_owned(),
-            source,
-        };
-        let app = App {
-            id: crypto::random::hex_id::<12>(),
-            kind: AppKind::M365,
-            label: parse::name("label", &label)?,
-            enabled: true,
-            wsfed: WsFedSettings {
-                realm: new.cloud.audience().to_owned(),
-                replies: vec![format!("{entra_url}/login.srf")],
-                name_id: NameIdRule {
-                    format: parse::name_id_format("unspecified")?,
-                    source: Source::ImmutableId,
-                },
-                attributes: vec![
-                    attribute("http://schemas.xmlsoap.org/claims/UPN", Source::Upn),
-                    attribute(
-                        "http://schemas.microsoft.com/LiveID/Federation/2008/05/ImmutableID",
-                        Source::ImmutableId,
-                    ),
-                ],
-            },
-            cloud: Some(new.cloud.as_str().to_owned()),
-            entra_url: Some(entra_url),
-            created_at: self.now(),
-        };
-        let issuer = Issuer {
-            issuer: format!("https://{domain}"),
-            app_id: app.id.clone(),
-            domain: Some(domain.as_str().to_owned()),
-        };
-        self.add_app(app, issuer, origin).await
-    }
-
-    pub async fn add_wsfed(&self, new: NewWsFed, origin: &Origin) -> Result<AppInfo> {
-        if new.replies.is_empty() {
-            return Err(Error::Invalid(
-                "name at least one reply address with --reply".to_owned(),
-            ));
-        }
-        let name_id = match &new.name_id {
-            Some(text) => {
-                let (format, source) = parse::rule("name identifier", text)?;
-                NameIdRule {
-                    format: parse::name_id_format(&format)?,
-                    source,
-                }
-            }
-            None => NameIdRule {
-                format: parse::name_id_format("unspecified")?,
-                source: Source::Upn,
-            },
-        };
-        let mut attributes: Vec<AttributeRule> = Vec::new();
-        for text in &new.attributes {
-            let (name, source) = parse::rule("attribute", text)?;
-            parse::attribute_name(&name)?;
-            if attributes.iter().any(|rule| rule.name == name) {
-                return Err(Error::Invalid(format!(
-                    "the attribute {name} is named twice"
-                )));
-            }
-            attributes.push(AttributeRule { name, source });
-        }
-        let id = crypto::random::hex_id::<12>();
-        let app = App {
-            kind: AppKind::Wsfed,
-            label: parse::name("label", &new.label)?,
-            enabled: true,
-            wsfed: WsFedSettings {
-                realm: parse::uri("realm", &new.realm)?,
-                replies: new
-                    .replies
-                    .iter()
-                    .map(|reply| parse::reply_url("reply address", reply))
-                    .collect::<Result<_>>()?,
-                name_id,
-                attributes,
-            },
-            cloud: None,
-            entra_url: None,
-            created_at: self.now(),
-            id: id.clone(),
-        };
-        // Stored, not derived: a token's issuer stays what it is when the public URL changes.
-        let issuer = Issuer {
-            issuer: self.urls.wsfed(&id),
-            app_id: id,
-            domain: None,
-        };
-        self.add_app(app, issuer, origin).await
-    }
-
-    async fn add_app(&self, app: App, issuer: Issuer, origin: &Origin) -> Result<AppInfo> {
-        let common_name = format!(
-            "Countersign signing {}",
-            issuer.domain.as_deref().unwrap_or(&app.id)
-        );
-        let key = signing_keys::first_key(
-            self.master_key.clone(),
-            app.id.clone(),
-            common_name,
-            self.now(),
-        )
-        .await?;
-        let mut write = self.store.write().await?;
-        if let Some(domain) = &issuer.domain
-            && let Some(taken) = write.issuer_of_domain(domain).await?
-        {
-            return Err(Error::Invalid(format!(
-                "{domain} is already served by the application {}; a domain has one federation",
-                taken.app_id
-            )));
-        }
-        write.add_app(&app, std::slice::from_ref(&issuer)).await?;
-        write.add_signing_key(&key).await?;
-        let entry = Entry::new("app.added", origin)
-            .app(&app.id)
-            .with("label", app.label.as_str())
-            .with("issuer", issuer.issuer.as_str())
-            .with("realm", app.wsfed.realm.as_str())
-            .with("reply_urls", app.wsfed.replies.clone());
-        write.append_audit(&entry.at(self.now())).await?;
-        write.commit().await?;
-        self.info(app, &[issuer], &key, &[])
-    }
-
     pub async fn apps(&self) -> Result<Vec<AppInfo>> {
         let mut read = self.store.read().await?;
         let mut shown = Vec::new();
@@ -237,7 +89,7 @@ impl Idp {
         Ok(shown)
     }
 
-    /// The app with this id, or with this domain, or the only one with this label.
+    /// The app with this id, this slug or this domain, or the only one with this label.
     pub async fn app(&self, reference: &str) -> Result<AppInfo> {
         let mut read = self.store.read().await?;
         let app = find_app(&mut read, reference).await?;
@@ -292,11 +144,24 @@ impl Idp {
 
     /// The values of the federation commands, for a Microsoft 365 app.
     pub fn federation_of(&self, app: AppInfo) -> Result<Federation> {
-        let (Some(domain), Some(cloud), Some(commands_url)) =
-            (app.domain, app.cloud, app.commands_url)
-        else {
-            return Err(Refusal::NoCommands { label: app.label }.into());
+        let no_commands = || Refusal::NoCommands {
+            label: app.label.clone(),
         };
+        let federation = (|| {
+            let (passive_sign_in_url, sign_out_url) = match app.protocol {
+                Protocol::Wsfed => (app.wsfed_url.clone()?, app.signout_url.clone()?),
+                Protocol::Saml => (app.saml_sso_url.clone()?, app.saml_slo_url.clone()?),
+            };
+            Some((
+                app.domain.clone()?,
+                app.cloud.clone()?,
+                app.commands_url.clone()?,
+                passive_sign_in_url,
+                sign_out_url,
+            ))
+        })();
+        let (domain, cloud, commands_url, passive_sign_in_url, sign_out_url) =
+            federation.ok_or_else(no_commands)?;
         Ok(Federation {
             signing_certificate: app
                 .signing_certificate
@@ -307,45 +172,47 @@ impl Idp {
             cloud: cloud.parse().map_err(Error::broken)?,
             app_id: app.id,
             label: app.label,
+            protocol: app.protocol,
             domain,
             issuer: app.issuer,
-            passive_sign_in_url: app.wsfed_url,
-            sign_out_url: app.signout_url,
+            passive_sign_in_url,
+            sign_out_url,
             commands_url,
         })
     }
 
-    /// What the person finds in the portal.
+    /// What the person finds in the portal: the apps that would let them in.
     pub async fn tiles(&self, user: &User) -> Result<Vec<Tile>> {
         let mut read = self.store.read().await?;
         let mut tiles = Vec::new();
         for app in read.apps_granted_to(user.id).await? {
+            let issuers = read.issuers_of(&app.id).await?;
+            let Ok(issuer) = issuer_for(user, &app, &issuers) else {
+                continue;
+            };
             if !app.enabled {
                 continue;
             }
-            let issuers = read.issuers_of(&app.id).await?;
             let domain = issuers
-                .into_iter()
-                .find_map(|issuer| issuer.domain)
+                .iter()
+                .find(|stored| stored.issuer == issuer)
+                .and_then(|stored| stored.domain.clone())
                 .unwrap_or_default();
-            let tile = match (&app.kind, &app.entra_url) {
+            let href = match (&app.entra_url, &app.wsfed) {
                 // The smart link: Microsoft starts a sign-in for this domain and comes back to us.
-                (AppKind::M365, Some(entra)) => Tile {
-                    href: format!("{entra}/login.srf?wa=wsignin1.0&whr={domain}"),
-                    detail: domain,
-                    label: app.label,
-                },
-                _ => Tile {
-                    href: format!(
-                        "{}?wa=wsignin1.0&wtrealm={}",
-                        self.urls.wsfed(&app.id),
-                        encode(&app.wsfed.realm)
-                    ),
-                    detail: String::new(),
-                    label: app.label,
-                },
+                (Some(entra), _) => format!("{entra}/login.srf?wa=wsignin1.0&whr={domain}"),
+                (None, Some(wsfed)) => format!(
+                    "{}?wa=wsignin1.0&wtrealm={}",
+                    self.urls.wsfed(&app.id),
+                    encode(&wsfed.realm)
+                ),
+                (None, None) => self.urls.saml(&app.id),
             };
-            tiles.push(tile);
+            tiles.push(Tile {
+                label: app.label,
+                detail: domain,
+                href,
+            });
         }
         Ok(tiles)
     }
@@ -353,11 +220,7 @@ impl Idp {
     async fn read_info(&self, read: &mut store::Read, app: App) -> Result<AppInfo> {
         let issuers = read.issuers_of(&app.id).await?;
         let key = read.current_signing_key(&app.id).await?;
-        let key = key.ok_or_else(|| {
-            Error::broken(std::io::Error::other(
-                "the application has no current signing key",
-            ))
-        })?;
+        let key = key.ok_or_else(no_key)?;
         let groups = read.granted_groups(&app.id).await?;
         self.info(app, &issuers, &key, &groups)
     }
@@ -374,25 +237,39 @@ impl Idp {
         let issuer = issuers
             .first()
             .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let by_wsfed = |url: String| app.wsfed.is_some().then_some(url);
+        let by_saml = |url: String| app.saml.is_some().then_some(url);
         Ok(AppInfo {
-            wsfed_url: self.urls.wsfed(&app.id),
-            signout_url: self.urls.wsfed_sign_out(&app.id),
-            federation_metadata_url: self.urls.wsfed_metadata(&app.id),
+            wsfed_url: by_wsfed(self.urls.wsfed(&app.id)),
+            signout_url: by_wsfed(self.urls.wsfed_sign_out(&app.id)),
+            federation_metadata_url: by_wsfed(self.urls.wsfed_metadata(&app.id)),
+            saml_sso_url: by_saml(self.urls.saml(&app.id)),
+            saml_slo_url: by_saml(self.urls.saml_sign_out(&app.id)),
+            saml_metadata_url: by_saml(self.urls.saml_metadata(&app.id)),
+            entity_id: app.saml.as_ref().map(|saml| saml.entity_id.clone()),
+            acs_urls: app.saml.as_ref().map(acs_urls).unwrap_or_default(),
             commands_url: (app.kind == AppKind::M365).then(|| self.urls.commands(&app.id)),
             signing_certificate: certificate.pem(),
             certificate_thumbprint: certificate.thumbprint(),
             certificate_expires_at: certificate.not_after(),
             domain: issuer.domain.clone(),
             issuer: issuer.issuer.clone(),
-            realm: app.wsfed.realm,
-            reply_urls: app.wsfed.replies,
-            name_id: app.wsfed.name_id,
-            attributes: app.wsfed.attributes,
+            realm: app.wsfed.as_ref().map(|wsfed| wsfed.realm.clone()),
+            name_id: app.wsfed.as_ref().map(|wsfed| wsfed.name_id.clone()),
+            reply_urls: app
+                .wsfed
+                .as_ref()
+                .map(|wsfed| wsfed.replies.clone())
+                .unwrap_or_default(),
+            attributes: app.wsfed.map(|wsfed| wsfed.attributes).unwrap_or_default(),
             groups: groups.iter().map(|group| group.name.clone()).collect(),
             id: app.id,
             kind: app.kind,
             label: app.label,
             enabled: app.enabled,
+            protocol: app.protocol,
+            slug: app.slug,
+            saml: app.saml,
             cloud: app.cloud,
             entra_url: app.entra_url,
             created_at: app.created_at,
@@ -400,9 +277,17 @@ impl Idp {
     }
 }
 
+/// Where a service provider takes assertions.
+fn acs_urls(saml: &SamlSettings) -> Vec<String> {
+    saml.acs.iter().map(|acs| acs.url.clone()).collect()
+}
+
 async fn find_app(read: &mut store::Read, reference: &str) -> Result<App> {
     let reference = reference.trim();
     if let Some(app) = read.app(reference).await? {
+        return Ok(app);
+    }
+    if let Some(app) = read.app_by_slug(reference).await? {
         return Ok(app);
     }
     if let Some(issuer) = read

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Attempt;
 
 use crate::error::{Error, Refusal, Result};
-use crate::{Idp, Origin};
+use crate::{Idp, Origin, saml};
 
 /// How long a begun sign-in is kept.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
@@ -19,6 +19,11 @@ pub enum Target {
     Page { path: String },
     /// A WS-Federation sign-in request, as its parser reads it.
     WsFed { app_id: String, request: String },
+    /// A verified SAML request for authentication.
+    Saml {
+        app_id: String,
+        request: Box<saml::Request>,
+    },
 }
 
 /// A begun sign-in, taken up again.

@@ -65,9 +65,48 @@ pub enum Refusal {
     /// The app is switched off.
     #[error("the application is disabled")]
     AppDisabled { label: String },
-    /// The request is not what the protocol says (WS-Fed 1.2 §13).
+    /// The app does not speak the protocol of the address.
+    #[error("the application does not speak this protocol")]
+    OtherProtocol { label: String },
+    /// The request is not what the protocol says (WS-Fed 1.2 §13, SAML core and bindings).
     #[error("{0}")]
-    BadRequest(#[from] protocol::wsfed::BadRequest),
+    BadRequest(#[from] protocol::BadRequest),
+    /// The message's `Issuer` is not the app's service provider.
+    #[error("the issuer of the message is not the service provider of this application")]
+    ForeignIssuer { label: String },
+    /// The message's `Destination` is none of the app's addresses, or is missing where it is signed.
+    #[error("the message is for another address than the one it came to")]
+    ForeignDestination { label: String },
+    /// The assertion consumer service is none of the app's.
+    #[error("the request names an assertion consumer service that is not this application's")]
+    ForeignAcs { label: String },
+    /// The message has to be signed.
+    #[error("the message is not signed")]
+    NotSigned { label: String },
+    /// The message's signature is not believed.
+    #[error("the signature of the message is not valid: {why}")]
+    BadSignature { label: String, why: String },
+    /// The message is from another time.
+    #[error("the message is too old, or from the future")]
+    Stale { label: String },
+    /// `IsPassive`, and somebody would have to be asked.
+    #[error("nobody is signed in, and the request forbids asking")]
+    Passive { label: String },
+    /// `NameIDPolicy` asks for an identifier that the app does not get.
+    #[error("the request asks for a name identifier that this application does not get")]
+    NameIdPolicy { label: String },
+    /// `ProtocolBinding` is not HTTP-POST.
+    #[error("the request asks for a binding that responses are not sent by")]
+    UnsupportedBinding { label: String },
+    /// The request is about somebody else than who is signed in.
+    #[error("the request is about another person")]
+    OtherSubject { upn: String, label: String },
+    /// A logout response that nobody waits for.
+    #[error("no sign-out waits for this answer")]
+    UnexpectedAnswer { label: String },
+    /// The sign-out's page was open for too long, or its address is made up.
+    #[error("this sign-out has ended")]
+    SignOutExpired,
     /// `wtrealm` is not this app's.
     #[error("wtrealm is not the realm of this application")]
     ForeignRealm { label: String },
@@ -133,7 +172,20 @@ impl Refusal {
         match self {
             Self::UnknownApp => "unknown-app",
             Self::AppDisabled { .. } => "app-disabled",
+            Self::OtherProtocol { .. } => "other-protocol",
             Self::BadRequest(_) => "bad-request",
+            Self::ForeignIssuer { .. } => "foreign-issuer",
+            Self::ForeignDestination { .. } => "foreign-destination",
+            Self::ForeignAcs { .. } => "foreign-acs",
+            Self::NotSigned { .. } => "not-signed",
+            Self::BadSignature { .. } => "bad-signature",
+            Self::Stale { .. } => "stale",
+            Self::Passive { .. } => "passive",
+            Self::NameIdPolicy { .. } => "name-id-policy",
+            Self::UnsupportedBinding { .. } => "unsupported-binding",
+            Self::OtherSubject { .. } => "other-subject",
+            Self::UnexpectedAnswer { .. } => "unexpected-answer",
+            Self::SignOutExpired => "sign-out-expired",
             Self::ForeignRealm { .. } => "foreign-realm",
             Self::ForeignReply { .. } => "foreign-reply",
             Self::MultiFactorRequested { .. } => "multi-factor-requested",
@@ -178,6 +230,84 @@ impl Refusal {
                 &format!("You cannot sign in to {label} at the moment."),
                 "An administrator has switched this application off.".to_owned(),
                 tell_admin,
+            ),
+            Self::OtherProtocol { label } => say(
+                "Wrong address",
+                &format!("{label} does not use this address."),
+                "The application speaks another protocol (WS-Federation or SAML 2.0).".to_owned(),
+                "Go back to the application and start again. An administrator finds the right address with “countersign app show”.",
+            ),
+            Self::ForeignIssuer { label } => say(
+                "The request is from another application",
+                &format!("This address is for {label} only."),
+                "The issuer of the message is not the entity id that is stored for the application.".to_owned(),
+                "The administrator of the application compares its entity id with the one shown by “countersign app show”.",
+            ),
+            Self::ForeignDestination { label } => say(
+                "The request is for another address",
+                &format!("A message about {label} came here by mistake."),
+                "Its destination is not the address that it arrived at.".to_owned(),
+                "The administrator of the application enters the addresses from “countersign app metadata” there.",
+            ),
+            Self::ForeignAcs { label } => say(
+                "Reply address not allowed",
+                &format!("The request asks to send the answer somewhere that does not belong to {label}."),
+                "The assertion consumer service is compared exactly with the addresses stored for the application, and it is none of them.".to_owned(),
+                "Do not go on if you followed a link in a message. Otherwise the administrator imports the application's metadata again.",
+            ),
+            Self::NotSigned { label } => say(
+                "The request is not signed",
+                &format!("{label} has to sign its requests."),
+                "This message carries no signature.".to_owned(),
+                "The administrator of the application switches signing on there, with the key whose certificate is stored here.",
+            ),
+            Self::BadSignature { label, why } => say(
+                "The request's signature is not valid",
+                &format!("A message in the name of {label} cannot be believed."),
+                format!("{}{}.", why[..1].to_uppercase(), &why[1..]),
+                "If the application has a new certificate, its administrator imports its metadata here again.",
+            ),
+            Self::Stale { label } => say(
+                "The request has expired",
+                &format!("A message from {label} is too old, or comes from the future."),
+                "Its times are not the present one: a page was open for long, or a clock is wrong.".to_owned(),
+                "Go back to the application and start again. If it happens again, its administrator checks the clock.",
+            ),
+            Self::Passive { label } => say(
+                "Not signed in",
+                &format!("{label} asked whether you are signed in; you are not."),
+                "The request forbids asking you.".to_owned(),
+                "Go back to the application and sign in there.",
+            ),
+            Self::NameIdPolicy { label } => say(
+                "Identifier not available",
+                &format!("{label} asks for a kind of name identifier that it does not get here."),
+                "The format in the request (NameIDPolicy) is not the one stored for the application.".to_owned(),
+                "The administrator chooses the format with “countersign app set … --name-id”, or changes it in the application.",
+            ),
+            Self::UnsupportedBinding { label } => say(
+                "Way of answering not available",
+                &format!("{label} asks for its answer in a way that this server does not offer."),
+                "The request's ProtocolBinding is not HTTP-POST.".to_owned(),
+                "The administrator of the application sets it to HTTP-POST.",
+            ),
+            Self::OtherSubject { upn, label } => say(
+                "The request is about somebody else",
+                &format!("{label} wants to sign in somebody else, and you are {upn}."),
+                "The request names its subject.".to_owned(),
+                "Sign out, then go back to the application and sign in with the other account.",
+            ),
+            Self::UnexpectedAnswer { label } => say(
+                "Nobody waits for this answer",
+                &format!("{label} answers a sign-out that is over or never was."),
+                "The message was kept for too long, or was sent twice.".to_owned(),
+                "You can close this page.",
+            ),
+            Self::SignOutExpired => say(
+                "This sign-out is over",
+                "There is nothing left to do here.",
+                "A sign-out is kept for one hour.".to_owned(),
+                "Close the browser if you use a shared computer.",
             ),
             Self::BadRequest(error) => say(
                 "The sign-in request is not valid",

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use store::Protocol;
+
 use crate::cloud::Cloud;
 
 /// Everything the federation commands carry; one source for the script, its page and `app show`.
@@ -15,6 +17,8 @@ pub struct Federation {
     pub domain: String,
     /// The `issuerUri`, byte for byte as tokens carry it.
     pub issuer: String,
+    /// Which protocol the domain is to speak.
+    pub protocol: Protocol,
     /// The `passiveSignInUri`.
     pub passive_sign_in_url: String,
     /// The `signOutUri`.
@@ -58,12 +62,17 @@ fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
         PassiveSignInUri = {passive_sign_in_url}
         SignOutUri = {sign_out_url}
         SigningCertificate = {signing_certificate}
-        PreferredAuthenticationProtocol = 'wsFed'
+        PreferredAuthenticationProtocol = {protocol}
         PromptLoginBehavior = 'nativeSupport'
         FederatedIdpMfaBehavior = 'acceptIfMfaDoneByFederatedIdp'
     }}
 ",
         domain = quoted(&federation.domain),
+        // As Graph spells the values of the enumeration.
+        protocol = quoted(match federation.protocol {
+            Protocol::Wsfed => "wsFed",
+            Protocol::Saml => "saml",
+        }),
         environment = quoted(federation.cloud.graph_environment()),
         source = quoted(&federation.commands_url),
         thumbprint = quoted(&federation.thumbprint),
@@ -260,6 +269,7 @@ mod tests {
             label,
             domain,
             issuer,
+            protocol: Protocol::Wsfed,
             passive_sign_in_url: passive,
             sign_out_url: sign_out,
             signing_certificate: certificate,

@@ -1,10 +1,14 @@
 //! Federation metadata: what Entra and other relying parties read about us, signed with the app's key.
 
+use crypto::xml_signature::Algorithm;
 use protocol::metadata::{ClaimType, Federation};
 use store::{App, AppKind, Stage};
 
 use crate::Idp;
 use crate::error::{Error, Refusal, Result};
+use crate::issue::sign;
+use crate::sign_on::check_enabled;
+use crate::wsfed::settings;
 
 impl Idp {
     /// The metadata of one app (WS-Fed 1.2 §3). Entra takes the certificates from here when it renews them.
@@ -31,12 +35,8 @@ impl Idp {
     }
 
     async fn metadata_of(&self, read: &mut store::Read, app: &App) -> Result<String> {
-        if !app.enabled {
-            return Err(Refusal::AppDisabled {
-                label: app.label.clone(),
-            }
-            .into());
-        }
+        check_enabled(app)?;
+        let settings = settings(app)?;
         let issuers = read.issuers_of(&app.id).await?;
         let keys = read.signing_keys(&app.id).await?;
         let missing = |what: &str| {
@@ -56,8 +56,7 @@ impl Idp {
                 .map_err(Error::broken)?;
             certificates.push(certificate.base64().to_owned());
         }
-        let claim_types: Vec<ClaimType> = app
-            .wsfed
+        let claim_types: Vec<ClaimType> = settings
             .attributes
             .iter()
             .map(|rule| ClaimType {
@@ -76,7 +75,6 @@ impl Idp {
         }
         .unsigned()
         .map_err(Error::broken)?;
-        crypto::xml_signature::sign(&unsigned.xml, &unsigned.id, unsigned.signature_at, &current)
-            .map_err(Error::broken)
+        sign(&unsigned, &current, Algorithm::default())
     }
 }

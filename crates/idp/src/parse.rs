@@ -223,7 +223,7 @@ pub fn uri(what: &str, text: &str) -> Result<String> {
 }
 
 /// Where a value comes from: `upn`, `email`, `display-name`, `given-name`, `family-name`,
-/// `immutable-id`, `groups`, or a constant in quotes.
+/// `immutable-id`, `groups`, `pairwise`, `transient`, or a constant in quotes.
 pub fn source(text: &str) -> Result<Source> {
     let quoted = ['"', '\'']
         .iter()
@@ -237,9 +237,11 @@ pub fn source(text: &str) -> Result<Source> {
         ("family-name", _) => Source::FamilyName,
         ("immutable-id", _) => Source::ImmutableId,
         ("groups", _) => Source::Groups,
+        ("pairwise", _) => Source::Pairwise,
+        ("transient", _) => Source::Transient,
         _ => {
             return invalid(format!(
-                "“{}” is no source: use upn, email, display-name, given-name, family-name, immutable-id, groups or a constant in quotes",
+                "“{}” is no source: use upn, email, display-name, given-name, family-name, immutable-id, groups, pairwise, transient or a constant in quotes",
                 shown(text)
             ));
         }
@@ -275,6 +277,54 @@ pub fn name_id_format(text: &str) -> Result<String> {
         }
         _ => uri("name identifier format", text),
     }
+}
+
+/// A SAML 2.0 attribute's name and its NameFormat (SAML core §8.2): `uri:`, `basic:` or `unspecified:` in
+/// front says which; without one a name with a colon is a URI.
+pub fn saml_attribute_name(text: &str) -> Result<(String, Option<String>)> {
+    let format = |name: &str| {
+        Some(format!(
+            "urn:oasis:names:tc:SAML:2.0:attrname-format:{name}"
+        ))
+    };
+    let (name, format) = match text.split_once(':') {
+        Some((prefix @ ("uri" | "basic" | "unspecified"), name)) => (name, format(prefix)),
+        Some(_) => (text, format("uri")),
+        None => (text, format("basic")),
+    };
+    if name.is_empty() || name.len() > 1000 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return invalid(format!(
+            "the attribute name “{}” must be ASCII without spaces, at most 1000 characters",
+            shown(text)
+        ));
+    }
+    Ok((name.to_owned(), format))
+}
+
+/// A name for an app's addresses that its admin chose: it must not look like an id.
+pub fn slug(text: &str) -> Result<String> {
+    let fits = (2..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && app_id(text).is_err();
+    if !fits {
+        return invalid(format!(
+            "the slug “{}” must be 2 to 64 lower-case letters, digits and hyphens, not beginning or ending with a hyphen, and not look like an application's id",
+            shown(text)
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// What goes back to an application byte for byte; a form field cannot carry everything.
+pub fn relay_state(text: &str) -> Result<String> {
+    if text.is_empty() || text.len() > 4000 || text.chars().any(char::is_control) {
+        return invalid("the relay state must be 1 to 4000 bytes without control characters");
+    }
+    Ok(text.to_owned())
 }
 
 /// A SAML 1.1 attribute's namespace and name, from its full URI `namespace/name`.

@@ -99,12 +99,8 @@ impl Idp {
         enabled: bool,
         origin: &Origin,
     ) -> Result<UserInfo> {
-        let key = Upn::parse(upn)?.key();
         let mut write = self.store.write().await?;
-        let mut user = write
-            .user_by_upn(&key)
-            .await?
-            .ok_or_else(|| no_user(&key))?;
+        let mut user = find_user(&mut write, upn).await?;
         write.set_user_enabled(user.id, enabled).await?;
         user.enabled = enabled;
         let ended = if enabled {
@@ -135,14 +131,10 @@ impl Idp {
         password: Zeroizing<String>,
         origin: &Origin,
     ) -> Result<UserInfo> {
-        let key = Upn::parse(upn)?.key();
         let place = self.passwords.place()?;
         let hash = place.hash(parse::new_password(password)?).await?;
         let mut write = self.store.write().await?;
-        let user = write
-            .user_by_upn(&key)
-            .await?
-            .ok_or_else(|| no_user(&key))?;
+        let user = find_user(&mut write, upn).await?;
         write.set_password_hash(user.id, &hash).await?;
         let ended = write.end_sessions_of(user.id).await?;
         let groups = write.groups_of(user.id).await?;
@@ -155,9 +147,8 @@ impl Idp {
     }
 
     pub async fn user(&self, upn: &str) -> Result<UserInfo> {
-        let key = Upn::parse(upn)?.key();
         let mut read = self.store.read().await?;
-        let user = read.user_by_upn(&key).await?.ok_or_else(|| no_user(&key))?;
+        let user = find_user(&mut read, upn).await?;
         let groups = read.groups_of(user.id).await?;
         Ok(info(user, &groups))
     }
@@ -211,13 +202,9 @@ impl Idp {
         member: bool,
         origin: &Origin,
     ) -> Result<GroupInfo> {
-        let key = Upn::parse(upn)?.key();
         let mut write = self.store.write().await?;
         let group = find_group(&mut write, group).await?;
-        let user = write
-            .user_by_upn(&key)
-            .await?
-            .ok_or_else(|| no_user(&key))?;
+        let user = find_user(&mut write, upn).await?;
         let changed = if member {
             write.join_group(group.id, user.id).await?
         } else {
@@ -261,6 +248,11 @@ pub(crate) async fn find_group(read: &mut store::Read, name: &str) -> Result<Gro
                 name.trim()
             ))
         })
+}
+
+pub(crate) async fn find_user(read: &mut store::Read, upn: &str) -> Result<User> {
+    let key = Upn::parse(upn)?.key();
+    read.user_by_upn(&key).await?.ok_or_else(|| no_user(&key))
 }
 
 fn no_user(key: &str) -> Error {

@@ -3,9 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use store::{Session, User};
 
-use crate::audit::Entry;
+use crate::Idp;
 use crate::error::Result;
-use crate::{Idp, Origin};
 
 /// A session ends when nobody used it for this long …
 pub const IDLE: TimeDelta = TimeDelta::hours(4);
@@ -77,22 +76,6 @@ impl Idp {
         if now - session.last_seen_at >= TOUCH_EVERY {
             let mut write = self.store.write().await?;
             write.touch_session(&session.id_hash, now).await?;
-            write.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the session. Ending one that is not there is no error.
-    pub async fn sign_out(&self, token: &SessionToken, origin: &Origin) -> Result<()> {
-        let mut write = self.store.write().await?;
-        let owner = match write.session(&token.hash()).await? {
-            Some(session) => write.user(session.user_id).await?,
-            None => None,
-        };
-        if write.end_session(&token.hash()).await? {
-            let entry = Entry::new("session.ended", origin)
-                .user(owner.as_ref().map_or("", |user| &user.upn));
-            write.append_audit(&entry.at(self.now())).await?;
             write.commit().await?;
         }
         Ok(())

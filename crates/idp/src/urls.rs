@@ -23,6 +23,12 @@ pub mod route {
     pub const WSFED_METADATA: &str =
         "/wsfed/{app_id}/FederationMetadata/2007-06/FederationMetadata.xml";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
+    pub const SAML: &str = "/saml2/{app}";
+    pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
+    pub const SAML_METADATA: &str = "/saml2/{app}/metadata";
+    pub const SIGN_OUT_ROUND: &str = "/sign-out/{round}";
+    pub const SIGN_OUT_STEP: &str = "/sign-out/{round}/{position}";
+    pub const SIGN_OUT_RESULT: &str = "/sign-out/{round}/result";
     /// Where Entra looks when it polls for new signing certificates.
     pub const METADATA: &str = "/FederationMetadata/2007-06/FederationMetadata.xml";
 }
@@ -60,6 +66,19 @@ impl Urls {
 
     pub fn wsfed_metadata(&self, app_id: &str) -> String {
         format!("{}/wsfed/{app_id}{}", self.base, route::METADATA)
+    }
+
+    /// `app` is the app's id or its slug; so below.
+    pub fn saml(&self, app: &str) -> String {
+        format!("{}/saml2/{app}", self.base)
+    }
+
+    pub fn saml_sign_out(&self, app: &str) -> String {
+        format!("{}/saml2/{app}/slo", self.base)
+    }
+
+    pub fn saml_metadata(&self, app: &str) -> String {
+        format!("{}/saml2/{app}/metadata", self.base)
     }
 
     pub fn commands(&self, app_id: &str) -> String {

@@ -2,30 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::wsfed::{self, Message, SignIn};
-use store::{App, Issuer, Session, User};
+use store::{App, Session, WsFedSettings};
 
-use crate::audit::Entry;
 use crate::claims;
-use crate::error::{Error, Record, Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::issue::Grant;
-use crate::parse::Upn;
-use crate::sessions::{SessionToken, is_live};
+use crate::sessions::SessionToken;
+use crate::sign_on::{Look, PostBack, SignOn, check_enabled};
 use crate::{Idp, Origin};
-
-/// What a sign-in request leads to.
-pub enum SignOn {
-    /// The token, in a form for the browser to post (WS-Fed 1.2 §13.2.2).
-    Post(PostBack),
-    /// The person has to sign in, or to sign in again, first.
-    Authenticate,
-}
-
-/// A form that the browser posts to the app.
-pub struct PostBack {
-    pub app_label: String,
-    pub action: String,
-    pub fields: Vec<(&'static str, String)>,
-}
 
 /// What a request's `wauth` demands (WS-Fed 1.2 §13.2.2; the values are Entra's and SAML's).
 #[derive(Debug, PartialEq, Eq)]
@@ -79,59 +63,29 @@ impl Idp {
         asked_at: DateTime<Utc>,
         origin: &Origin,
     ) -> Result<SignOn> {
-        let found = match session {
-            Some(token) => self.store.sign_on(&token.hash(), app_id).await?,
-            None => None,
-        };
-        let Some(found) = found else {
-            let app = self
-                .store
-                .read()
-                .await?
-                .app(app_id)
-                .await?
-                .ok_or(Refusal::UnknownApp)?;
-            check_request(&app, request)?;
+        let Look { app, person } = self.look(app_id, session).await?;
+        let settings = settings(&app)?;
+        let reply = check_request(&app, settings, request)?;
+        let Some(person) =
+            person.filter(|person| is_fresh(request, &person.session, asked_at, self.now()))
+        else {
             return Ok(SignOn::Authenticate);
         };
-        let app = found.app.ok_or(Refusal::UnknownApp)?;
-        let reply = check_request(&app, request)?;
-        let (user, session) = (found.user, found.session);
-        if !is_live(&session, &user, self.now())
-            || !is_fresh(request, &session, asked_at, self.now())
-        {
-            return Ok(SignOn::Authenticate);
-        }
-        if !found.granted {
-            let (upn, label) = (user.upn, app.label);
-            return Err(Refusal::NotGranted { upn, label }.into());
-        }
-        let issuer = issuer_for(&user, &app, &found.issuers)?;
-        let groups = if claims::need_groups(&app) {
-            self.store.read().await?.groups_of(user.id).await?
-        } else {
-            Vec::new()
-        };
-        let claims = claims::for_app(&user, &groups, &app)?;
-        let key = found.signing_key.ok_or_else(|| {
-            Error::broken(std::io::Error::other(
-                "the application has no current signing key",
-            ))
-        })?;
-        self.touch(&session).await?;
+        let issuer = person.entitled(&app)?;
+        let sources = claims::sources_of_wsfed(settings);
+        let about = self.about(&person, &app, sources).await?;
+        self.touch(&person.session).await?;
         let grant = Grant {
-            user: &user,
-            session: &session,
+            person: &person,
             app: &app,
             issuer,
-            claims: &claims,
-            key: &key,
+            about: &about,
         };
-        let token = self.issue_saml11(&grant, origin).await?;
+        let token = self.issue_saml11(&grant, settings, origin).await?;
 
         let answer = wsfed::response(
             &token.assertion,
-            &app.wsfed.realm,
+            &settings.realm,
             token.created,
             token.expires,
         )
@@ -144,67 +98,25 @@ impl Idp {
             fields,
         }))
     }
+}
 
-    /// Where a sign-out may lead back to: only to a reply address of the app, compared exactly.
-    pub async fn wsfed_sign_out_reply(
-        &self,
-        app_id: &str,
-        reply: Option<&str>,
-    ) -> Result<Option<String>> {
-        let Some(reply) = reply else { return Ok(None) };
-        let app = self.store.read().await?.app(app_id).await?;
-        Ok(app.and_then(|app| app.wsfed.replies.into_iter().find(|stored| stored == reply)))
-    }
-
-    /// The label of an app, for the page on which the person signs in to it.
-    pub async fn app_label(&self, app_id: &str) -> Result<Option<String>> {
-        Ok(self
-            .store
-            .read()
-            .await?
-            .app(app_id)
-            .await?
-            .map(|app| app.label))
-    }
-
-    /// Writes the refusal of a token down and returns it.
-    pub async fn refuse_token<T>(
-        &self,
-        app_id: &str,
-        refusal: Refusal,
-        origin: &Origin,
-    ) -> Result<T> {
-        let mut entry = Entry::new("token.refused", origin).with("reason", refusal.reason());
-        // An id that cannot be one is not worth keeping, and may be anything.
-        if let Ok(id) = crate::parse::app_id(app_id) {
-            entry = entry.app(&id);
-        }
-        if let Refusal::NotGranted { upn, .. }
-        | Refusal::OutsideDomain { upn, .. }
-        | Refusal::NoIdentifier { upn, .. } = &refusal
-        {
-            entry = entry.user(upn);
-        }
-        if let Refusal::BadRequest(error) = &refusal {
-            entry = entry.with("parameter", error.parameter());
-        }
-        self.record(entry).await?;
-        Err(Error::Refused(refusal, Record::Written))
-    }
+/// How an app speaks WS-Federation, if it does.
+pub(crate) fn settings(app: &App) -> Result<&WsFedSettings, Refusal> {
+    app.wsfed.as_ref().ok_or_else(|| Refusal::OtherProtocol {
+        label: app.label.clone(),
+    })
 }
 
 /// Everything about a request that does not depend on the person; returns where the answer goes.
-fn check_request(app: &App, request: &SignIn) -> Result<String, Refusal> {
+fn check_request(app: &App, settings: &WsFedSettings, request: &SignIn) -> Result<String, Refusal> {
     let label = || app.label.clone();
-    if !app.enabled {
-        return Err(Refusal::AppDisabled { label: label() });
-    }
-    if request.realm != app.wsfed.realm {
+    check_enabled(app)?;
+    if request.realm != settings.realm {
         return Err(Refusal::ForeignRealm { label: label() });
     }
     let reply = match &request.reply {
-        None => app.wsfed.replies.first(),
-        Some(asked) => app.wsfed.replies.iter().find(|stored| *stored == asked),
+        None => settings.replies.first(),
+        Some(asked) => settings.replies.iter().find(|stored| *stored == asked),
     };
     let reply = reply.ok_or_else(|| Refusal::ForeignReply { label: label() })?;
     match demand(request.authentication.as_deref()) {
@@ -259,25 +171,4 @@ fn is_fresh(
             now - session.authenticated_at <= most
         }
     }
-}
-
-/// The domain guard: Entra takes a token only from the domain that the user's UPN belongs to, so the UPN
-/// picks the issuer. A generic app has one issuer for everybody.
-fn issuer_for<'a>(user: &User, app: &App, issuers: &'a [Issuer]) -> Result<&'a str, Refusal> {
-    let outside = || Refusal::OutsideDomain {
-        upn: user.upn.clone(),
-        label: app.label.clone(),
-    };
-    let upn = Upn::parse(&user.upn).map_err(|_| outside())?;
-    issuers
-        .iter()
-        .filter(|issuer| {
-            issuer
-                .domain
-                .as_deref()
-                .is_none_or(|domain| upn.domain().is_within(domain))
-        })
-        .max_by_key(|issuer| issuer.domain.as_ref().map_or(0, String::len))
-        .map(|issuer| issuer.issuer.as_str())
-        .ok_or_else(outside)
 }

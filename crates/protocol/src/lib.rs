@@ -1,4 +1,4 @@
-//! The wire: SAML 1.1, WS-Federation and federation metadata, bytes to types and back.
+//! The wire: SAML 1.1 and 2.0, WS-Federation and metadata, bytes to types and back.
 //!
 //! ```text
 //! server ──► idp ──► protocol      knows no HTTP, no SQL, no keys, no clock
@@ -10,8 +10,12 @@
 pub mod metadata;
 pub mod names;
 pub mod saml11;
+pub mod saml2;
+mod urlencoded;
 pub mod wsfed;
 pub mod xml;
+
+pub use urlencoded::{BadRequest, Fault};
 
 /// A document in exclusive canonical form (W3C xml-exc-c14n §3) that waits for its enveloped signature.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -117,7 +117,7 @@ impl ClaimType<'_> {
     }
 }
 
-fn signing_key(w: &mut Writer, certificate: &str) -> Result<(), NotXml> {
+pub(crate) fn signing_key(w: &mut Writer, certificate: &str) -> Result<(), NotXml> {
     w.element(
         METADATA.name("KeyDescriptor"),
         &[(local("use"), "signing")],

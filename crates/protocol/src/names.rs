@@ -8,6 +8,10 @@ pub const SAML: Namespace = Namespace::new("saml", "urn:oasis:names:tc:SAML:1.0:
 pub const METADATA: Namespace = Namespace::new("", "urn:oasis:names:tc:SAML:2.0:metadata");
 /// XML Signature §1.3; written without a prefix inside `KeyDescriptor`, as AD FS does.
 pub const KEY_INFO: Namespace = Namespace::new("", "http://www.w3.org/2000/09/xmldsig#");
+/// SAML core 2.0 §1.2: assertions.
+pub const ASSERTION: Namespace = Namespace::new("saml", "urn:oasis:names:tc:SAML:2.0:assertion");
+/// SAML core 2.0 §1.2: requests and responses.
+pub const PROTOCOL: Namespace = Namespace::new("samlp", "urn:oasis:names:tc:SAML:2.0:protocol");
 /// WS-Fed 1.2: federation metadata (§3).
 pub const FEDERATION: Namespace =
     Namespace::new("fed", "http://docs.oasis-open.org/wsfed/federation/200706");
@@ -51,6 +55,10 @@ pub mod name_id {
     pub const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
     /// A stable opaque name (SAML core 2.0 §8.3.7).
     pub const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+    /// A name that means nothing after the session (SAML core 2.0 §8.3.8).
+    pub const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+    /// The name of a system entity (SAML core 2.0 §8.3.6).
+    pub const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
     /// A user principal name, as WS-Federation services of AD FS's time know it.
     pub const UPN: &str = "http://schemas.xmlsoap.org/claims/UPN";
 }
@@ -83,4 +91,47 @@ pub mod claim {
     pub const IDENTITY: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims";
     /// The namespace of Microsoft's identity claims (`role`, `groups`, `authenticationmethod`).
     pub const IDENTITY_2008: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims";
+}
+
+/// Bindings (SAML bindings §3).
+pub mod binding {
+    /// §3.4.
+    pub const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+    /// §3.5.
+    pub const POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+    /// §3.4.4.1: how a message in a query is compressed.
+    pub const DEFLATE: &str = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE";
+}
+
+/// Authentication context classes (SAML authn context §3.4), and the names of stronger ones.
+pub mod context {
+    /// Nothing is said.
+    pub const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified";
+    /// A password.
+    pub const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password";
+    /// A password over a protected transport.
+    pub const PASSWORD_PROTECTED_TRANSPORT: &str =
+        "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+    /// A code that changes with time.
+    pub const TIME_SYNC_TOKEN: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken";
+    /// Several factors, as research federations name them.
+    pub const REFEDS_MFA: &str = "https://refeds.org/profile/mfa";
+}
+
+/// Status codes (SAML core 2.0 §3.2.2.2).
+pub mod status {
+    /// The request was carried out.
+    pub const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+    /// The requester is at fault.
+    pub const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
+    /// The responder is.
+    pub const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
+    /// Some session participant was not reached.
+    pub const PARTIAL_LOGOUT: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
+}
+
+/// Why somebody is signed out (SAML core 2.0 §3.7.3).
+pub mod logout {
+    /// They want it.
+    pub const USER: &str = "urn:oasis:names:tc:SAML:2.0:logout:user";
 }

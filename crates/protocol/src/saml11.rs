@@ -1,10 +1,10 @@
 //! Writes SAML 1.1 assertions (SAML core 1.1 §2.3) in the order in which AD FS writes them.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::Unsigned;
 use crate::names::{BEARER, SAML};
-use crate::xml::{NotXml, Writer, check_id, local};
+use crate::xml::{NotXml, Writer, check_id, instant, local};
 
 /// What an identity provider says about one person to one relying party (SAML core 1.1 §2.3.2).
 #[derive(Debug, Clone)]
@@ -149,11 +149,6 @@ impl Attribute {
                 .try_for_each(|value| w.leaf(SAML.name("AttributeValue"), &[], value))
         })
     }
-}
-
-/// An xs:dateTime in UTC with milliseconds, as SAML core 1.1 §1.2.2 and WS-Security want it.
-pub(crate) fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod request;
 mod response;
 mod sign_in;
 
-pub use parameters::BadRequest;
 pub use request::{Message, parse};
 pub use response::response;
+pub(crate) use sign_in::prefill;
 pub use sign_in::{SignIn, is_request_id};

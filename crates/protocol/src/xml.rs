@@ -1,5 +1,7 @@
 //! Writes XML in exclusive canonical form (W3C xml-exc-c14n): the only place that escapes.
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 /// A namespace with the prefix that we write it with; an empty prefix is the default namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Namespace {
@@ -210,6 +212,11 @@ impl Writer {
         self.out.push_str(&value[copied..]);
         Ok(())
     }
+}
+
+/// An xs:dateTime in UTC with milliseconds, as SAML core 1.1 §1.2.2 and WS-Security want it.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// Refuses what no `#id` reference could find: we write ASCII NCNames only.

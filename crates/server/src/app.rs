@@ -50,6 +50,14 @@ pub fn router(app: App) -> Router {
             route::WSFED_SIGN_OUT,
             get(routes::wsfed::sign_out).post(routes::wsfed::sign_out),
         )
+        .route(
+            route::SAML,
+            get(routes::saml::endpoint).post(routes::saml::endpoint),
+        )
+        .route(
+            route::SAML_SIGN_OUT,
+            get(routes::saml::sign_out_endpoint).post(routes::saml::sign_out_endpoint),
+        )
         .layer(DefaultBodyLimit::max(MESSAGE_LIMIT));
     let pages = Router::new()
         .route(route::PORTAL, get(routes::portal::show))
@@ -61,7 +69,10 @@ pub fn router(app: App) -> Router {
             route::SIGN_IN_ATTEMPT,
             get(routes::sign_in::attempt).post(routes::sign_in::submit_attempt),
         )
-        .route(route::SIGN_OUT, post(routes::portal::sign_out))
+        .route(route::SIGN_OUT, post(routes::sign_out::button))
+        .route(route::SIGN_OUT_ROUND, get(routes::sign_out::round))
+        .route(route::SIGN_OUT_RESULT, get(routes::sign_out::result))
+        .route(route::SIGN_OUT_STEP, get(routes::sign_out::step))
         .route(
             route::SETUP,
             get(routes::setup::form).post(routes::setup::submit),
@@ -69,6 +80,7 @@ pub fn router(app: App) -> Router {
         .route(route::COMMANDS, get(routes::commands::show))
         .route(route::WSFED_METADATA, get(routes::metadata::of_app))
         .route(route::METADATA, get(routes::metadata::of_host))
+        .route(route::SAML_METADATA, get(routes::saml::metadata))
         .layer(DefaultBodyLimit::max(FORM_LIMIT));
     Router::new()
         .merge(messages)

@@ -152,24 +152,21 @@ async fn furnish(idp: &Idp, entra_url: &str) -> anyhow::Result<Tenant> {
         });
     }
 
-    let certificate: String = app
-        .signing_certificate
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
+    let audience = app.realm.clone().unwrap_or_default();
+    let told = idp.federation_of(app)?;
     let federation = Federation {
-        issuer_uri: app.issuer,
-        passive_sign_in_uri: app.wsfed_url,
-        sign_out_uri: app.signout_url,
+        issuer_uri: told.issuer,
+        passive_sign_in_uri: told.passive_sign_in_url,
+        sign_out_uri: told.sign_out_url,
         protocol: Protocol::WsFed,
-        signing_certificate: BASE64_STANDARD.decode(certificate)?,
+        signing_certificate: BASE64_STANDARD.decode(told.signing_certificate)?,
         next_signing_certificate: None,
         metadata_exchange_uri: None,
         active_sign_in_uri: None,
     };
     Ok(Tenant {
         cloud: Cloud {
-            audience: app.realm,
+            audience,
             reply: format!("{entra_url}/login.srf"),
         },
         domains: vec![Domain {

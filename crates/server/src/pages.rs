@@ -25,6 +25,11 @@ pub const ASSETS: &[Asset] = &[
         bytes: include_bytes!("../assets/post.js"),
     },
     Asset {
+        path: "sign_out.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../assets/sign_out.js"),
+    },
+    Asset {
         path: "copy.js",
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../assets/copy.js"),
@@ -98,13 +103,62 @@ pub struct Portal {
     pub sign_out_action: String,
 }
 
-/// Carries an answer to an application in the person's browser (WS-Fed 1.2 §13.2.2).
+/// Carries a message to an application in the person's browser (WS-Fed 1.2 §13.2.2, SAML bindings §3.5).
 #[derive(Debug, Template)]
 #[template(path = "post_back.html")]
 pub struct PostBack {
+    /// What is happening, as a heading.
+    pub doing: &'static str,
     pub app_label: String,
     pub action: String,
     pub fields: Vec<Field>,
+}
+
+/// Tells every application that a session has ended, each in a frame of its own.
+#[derive(Debug, Template)]
+#[template(path = "sign_out_round.html")]
+pub struct SignOutRound {
+    pub steps: Vec<SignOutFrame>,
+    pub result_href: String,
+    /// After how many seconds the page goes on by itself.
+    pub seconds: u32,
+}
+
+/// An application on [`SignOutRound`].
+#[derive(Debug)]
+pub struct SignOutFrame {
+    pub label: String,
+    /// The step's address; `None` when the application cannot be told.
+    pub href: Option<String>,
+    /// Whether it will answer.
+    pub answers: bool,
+}
+
+/// Tells a person how signing out everywhere went, and leads back to whoever asked for it.
+#[derive(Debug, Template)]
+#[template(path = "sign_out_result.html")]
+pub struct SignOutResult {
+    pub steps: Vec<SignOutOutcome>,
+    pub complete: bool,
+    pub form: Option<PostBack>,
+    pub link: Option<Link>,
+}
+
+/// An application on [`SignOutResult`].
+#[derive(Debug)]
+pub struct SignOutOutcome {
+    pub label: String,
+    pub outcome: &'static str,
+    /// Where to try again by hand.
+    pub href: Option<String>,
+}
+
+/// Ends the visit of one application; mostly nobody sees it.
+#[derive(Debug, Template)]
+#[template(path = "sign_out_step.html")]
+pub struct SignOutStep {
+    pub title: String,
+    pub result_href: String,
 }
 
 /// Gives an administrator the PowerShell that federates a domain.
@@ -155,7 +209,8 @@ pub struct AdminApp {
     /// Empty when the application has no domain.
     pub domain: String,
     pub commands_href: Option<String>,
-    pub metadata_href: String,
+    pub metadata_href: Option<String>,
+    pub saml_metadata_href: Option<String>,
 }
 
 /// A hidden field of [`PostBack`].
@@ -283,7 +338,8 @@ mod tests {
                     kind: text.to_owned(),
                     domain: text.to_owned(),
                     commands_href: Some(format!("/wsfed/{text}/commands")),
-                    metadata_href: format!("/wsfed/{text}/metadata"),
+                    metadata_href: Some(format!("/wsfed/{text}/metadata")),
+                    saml_metadata_href: Some(format!("/saml2/{text}/metadata")),
                 }],
                 form_token: text.to_owned(),
                 sign_out_action: format!("/sign-out?{text}"),
@@ -291,9 +347,48 @@ mod tests {
         }
     }
 
+    impl SignOutRound {
+        fn sample(text: &str) -> Self {
+            Self {
+                steps: vec![SignOutFrame {
+                    label: text.to_owned(),
+                    href: Some(format!("/sign-out/{text}/0")),
+                    answers: true,
+                }],
+                result_href: format!("/sign-out/{text}/result"),
+                seconds: 5,
+            }
+        }
+    }
+
+    impl SignOutResult {
+        fn sample(text: &str) -> Self {
+            Self {
+                steps: vec![SignOutOutcome {
+                    label: text.to_owned(),
+                    outcome: "has not answered",
+                    href: Some(format!("/sign-out/{text}/0")),
+                }],
+                complete: false,
+                form: Some(PostBack::sample(text)),
+                link: Some(Link::sample(text)),
+            }
+        }
+    }
+
+    impl SignOutStep {
+        fn sample(text: &str) -> Self {
+            Self {
+                title: text.to_owned(),
+                result_href: format!("/sign-out/{text}/result"),
+            }
+        }
+    }
+
     impl PostBack {
         fn sample(text: &str) -> Self {
             Self {
+                doing: "Signing you in",
                 app_label: text.to_owned(),
                 action: format!("https://app.example/{text}"),
                 fields: vec![Field {
@@ -348,6 +443,9 @@ mod tests {
             page("problem", &Problem::sample(text)),
             page("portal", &Portal::sample(text)),
             page("post-back", &PostBack::sample(text)),
+            page("sign-out-round", &SignOutRound::sample(text)),
+            page("sign-out-result", &SignOutResult::sample(text)),
+            page("sign-out-step", &SignOutStep::sample(text)),
             page("commands", &Commands::sample(text)),
             page("setup", &Setup::sample(text)),
         ]
@@ -423,7 +521,7 @@ mod tests {
                 let loads = attributes
                     .iter()
                     .filter(|(name, _)| name == "src" || (tag == "link" && name == "href"))
-                    .inspect(|(_, url)| assert!(url.starts_with("/assets/"), "{page}: {url}"))
+                    .inspect(|(_, url)| assert!(url.starts_with('/'), "{page}: {url}"))
                     .count();
                 assert!(tag != "script" || loads == 1, "{page} has an inline script");
                 for (name, _) in attributes {

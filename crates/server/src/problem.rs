@@ -50,13 +50,26 @@ impl Failure {
 
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::UnknownApp | Refusal::NoCommands { .. } => StatusCode::NOT_FOUND,
+        Refusal::UnknownApp | Refusal::NoCommands { .. } | Refusal::OtherProtocol { .. } => {
+            StatusCode::NOT_FOUND
+        }
         Refusal::BadRequest(_)
+        | Refusal::ForeignIssuer { .. }
+        | Refusal::ForeignDestination { .. }
+        | Refusal::ForeignAcs { .. }
+        | Refusal::Stale { .. }
+        | Refusal::NameIdPolicy { .. }
+        | Refusal::UnsupportedBinding { .. }
+        | Refusal::UnexpectedAnswer { .. }
         | Refusal::ForeignRealm { .. }
         | Refusal::ForeignReply { .. }
         | Refusal::MethodRequested { .. } => StatusCode::BAD_REQUEST,
         // Credentials that do not suffice (RFC 9110 §15.5.4); 401 would promise a challenge that a browser answers.
         Refusal::AppDisabled { .. }
+        | Refusal::NotSigned { .. }
+        | Refusal::BadSignature { .. }
+        | Refusal::Passive { .. }
+        | Refusal::OtherSubject { .. }
         | Refusal::MultiFactorRequested { .. }
         | Refusal::WrongCredentials
         | Refusal::UserDisabled { .. }
@@ -67,7 +80,9 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::NotAdmin { .. } => StatusCode::FORBIDDEN,
         Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
         Refusal::Locked { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::AttemptExpired | Refusal::SetupLinkGone => StatusCode::GONE,
+        Refusal::AttemptExpired | Refusal::SetupLinkGone | Refusal::SignOutExpired => {
+            StatusCode::GONE
+        }
     }
 }
 

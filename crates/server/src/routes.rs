@@ -5,8 +5,10 @@ pub mod commands;
 pub mod health;
 pub mod metadata;
 pub mod portal;
+pub mod saml;
 pub mod setup;
 pub mod sign_in;
+pub mod sign_out;
 pub mod wsfed;
 
 use askama::Template;
@@ -14,9 +16,11 @@ use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
-use axum::response::{Html, Response};
+use axum::response::{Html, IntoResponse, Response};
+use idp::sign_on::PostBack;
 
 use crate::app::App;
+use crate::pages;
 use crate::problem::Failure;
 
 /// A page, rendered.
@@ -32,7 +36,32 @@ fn page(template: &impl Template) -> Result<Html<String>, Failure> {
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// The page that posts a token to an application. Without `form-action`, which browsers also apply to
 /// the redirects that follow the post, wherever the application sends the person next.
-const POST_BACK_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The same in a frame of our own page.
+const STEP_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'self'";
+/// The page whose frames tell the applications; where they lead is the applications' business.
+const ROUND_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; frame-src *; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The form that the browser posts to an application.
+fn post_back(post: PostBack) -> Result<Response, Failure> {
+    let html = page(&message(post, "Signing you in"))?;
+    Ok(([(header::CONTENT_SECURITY_POLICY, MESSAGE_POLICY)], html).into_response())
+}
+
+/// The same as a page, to be shown or to be part of another.
+fn message(post: PostBack, doing: &'static str) -> pages::PostBack {
+    let fields = post.fields.into_iter().map(|(name, value)| pages::Field {
+        name: name.to_owned(),
+        value,
+    });
+    pages::PostBack {
+        doing,
+        app_label: post.app_label,
+        action: post.action,
+        fields: fields.collect(),
+    }
+}
 
 /// Middleware: the headers that every answer carries, unless its handler has said otherwise.
 pub async fn security_headers(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -1,5 +1,7 @@
 //! Applications that trust us, their issuers, and the groups that may use them.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::groups::Group;
+use crate::saml::{MaybeSaml, SamlSettings};
 use crate::transaction::{Read, Write};
 
 /// An application that trusts us.
@@ -21,9 +24,16 @@ pub struct App {
     pub label: String,
     /// Whether it is served.
     pub enabled: bool,
-    /// How it speaks WS-Federation.
-    #[sqlx(json)]
-    pub wsfed: WsFedSettings,
+    /// What is set up at Microsoft, where it can be either; of other applications what they speak.
+    pub protocol: Protocol,
+    /// Another name for the id in the addresses of SAML.
+    pub slug: Option<String>,
+    /// How it speaks WS-Federation, if it does.
+    #[sqlx(json(nullable))]
+    pub wsfed: Option<WsFedSettings>,
+    /// How it speaks SAML 2.0, if it does.
+    #[sqlx(try_from = "MaybeSaml")]
+    pub saml: Option<SamlSettings>,
     /// Which of Microsoft's clouds.
     pub cloud: Option<String>,
     /// What stands for `https://login.microsoftonline.com`.
@@ -41,6 +51,28 @@ pub enum AppKind {
     M365,
     /// Any other relying party of WS-Federation.
     Wsfed,
+    /// Any service provider of SAML 2.0.
+    Saml,
+}
+
+/// A protocol that an application speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Protocol {
+    /// WS-Federation.
+    Wsfed,
+    /// SAML 2.0.
+    Saml,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wsfed => "wsfed",
+            Self::Saml => "saml",
+        })
+    }
 }
 
 /// How an application speaks WS-Federation.
@@ -56,7 +88,7 @@ pub struct WsFedSettings {
     pub attributes: Vec<AttributeRule>,
 }
 
-/// What names the subject (SAML core 1.1 §2.4.2.2).
+/// What names the subject (SAML core 1.1 §2.4.2.2, SAML core §2.2.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameIdRule {
     /// The URI of the format.
@@ -92,6 +124,10 @@ pub enum Source {
     ImmutableId,
     /// The names of the user's groups.
     Groups,
+    /// An identifier of the user's own for each application, made once and stored.
+    Pairwise,
+    /// Another one for each session.
+    Transient,
     /// Always this.
     Constant(String),
 }
@@ -112,9 +148,19 @@ impl Read {
     pub async fn app(&mut self, id: &str) -> Result<Option<App>> {
         fetch_optional!(
             self,
-            "SELECT id, kind, label, enabled, wsfed, cloud, entra_url, created_at \
+            "SELECT id, kind, label, enabled, protocol, slug, wsfed, saml, cloud, entra_url, created_at \
              FROM apps WHERE id = $1",
             id
+        )
+    }
+
+    /// The application with this slug.
+    pub async fn app_by_slug(&mut self, slug: &str) -> Result<Option<App>> {
+        fetch_optional!(
+            self,
+            "SELECT id, kind, label, enabled, protocol, slug, wsfed, saml, cloud, entra_url, created_at \
+             FROM apps WHERE slug = $1",
+            slug
         )
     }
 
@@ -122,7 +168,7 @@ impl Read {
     pub async fn apps(&mut self) -> Result<Vec<App>> {
         fetch_all!(
             self,
-            "SELECT id, kind, label, enabled, wsfed, cloud, entra_url, created_at \
+            "SELECT id, kind, label, enabled, protocol, slug, wsfed, saml, cloud, entra_url, created_at \
              FROM apps ORDER BY created_at, id"
         )
     }
@@ -131,7 +177,7 @@ impl Read {
     pub async fn apps_granted_to(&mut self, user_id: Uuid) -> Result<Vec<App>> {
         fetch_all!(
             self,
-            "SELECT a.id, a.kind, a.label, a.enabled, a.wsfed, a.cloud, a.entra_url, a.created_at \
+            "SELECT a.id, a.kind, a.label, a.enabled, a.protocol, a.slug, a.wsfed, a.saml, a.cloud, a.entra_url, a.created_at \
              FROM apps a \
              WHERE EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
                            WHERE g.app_id = a.id AND m.user_id = $1) \
@@ -186,13 +232,16 @@ impl Write {
     pub async fn add_app(&mut self, app: &App, issuers: &[Issuer]) -> Result<()> {
         execute!(
             self,
-            "INSERT INTO apps (id, kind, label, enabled, wsfed, cloud, entra_url, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO apps (id, kind, label, enabled, protocol, slug, wsfed, saml, cloud, entra_url, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             &app.id,
             app.kind,
             &app.label,
             app.enabled,
-            Json(&app.wsfed),
+            app.protocol,
+            &app.slug,
+            app.wsfed.as_ref().map(Json),
+            app.saml.as_ref().map(SamlSettings::json),
             &app.cloud,
             &app.entra_url,
             app.created_at
@@ -209,13 +258,31 @@ impl Write {
         Ok(())
     }
 
-    /// Serves an application, or no longer; false when there is no such application.
-    pub async fn set_app_enabled(&mut self, id: &str, enabled: bool) -> Result<bool> {
+    /// Changes what an admin may change about an application; false when there is no such application.
+    pub async fn update_app(&mut self, app: &App) -> Result<bool> {
         let changed = execute!(
             self,
-            "UPDATE apps SET enabled = $2 WHERE id = $1",
-            id,
-            enabled
+            "UPDATE apps SET label = $2, enabled = $3, protocol = $4, slug = $5, wsfed = $6, saml = $7 \
+             WHERE id = $1",
+            &app.id,
+            &app.label,
+            app.enabled,
+            app.protocol,
+            &app.slug,
+            app.wsfed.as_ref().map(Json),
+            app.saml.as_ref().map(SamlSettings::json)
+        )?;
+        Ok(changed == 1)
+    }
+
+    /// Replaces an issuer of an application; false when it has no such issuer.
+    pub async fn set_issuer(&mut self, app_id: &str, old: &str, new: &str) -> Result<bool> {
+        let changed = execute!(
+            self,
+            "UPDATE issuers SET issuer = $3 WHERE app_id = $1 AND issuer = $2",
+            app_id,
+            old,
+            new
         )?;
         Ok(changed == 1)
     }

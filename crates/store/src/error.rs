@@ -93,6 +93,7 @@ fn what_is_taken(constraint: &str) -> &'static str {
         ("upn_key", "UPN"),
         ("immutable_id", "ImmutableID"),
         ("name_key", "group name"),
+        ("slug", "slug"),
         ("domain", "domain"),
         ("issuers", "issuer"),
         ("signing_keys_one", "stage of the signing keys"),

@@ -25,8 +25,10 @@ mod links;
 mod postgres;
 mod purge;
 mod record;
+mod saml;
 mod sessions;
 mod settings;
+mod sign_outs;
 mod signing_keys;
 mod sqlite;
 mod store;
@@ -37,13 +39,15 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
-pub use apps::{App, AppKind, AttributeRule, Issuer, NameIdRule, Source, WsFedSettings};
+pub use apps::{App, AppKind, AttributeRule, Issuer, NameIdRule, Protocol, Source, WsFedSettings};
 pub use attempts::Attempt;
 pub use audit::AuditLine;
 pub use error::{Error, OpenError, Result};
 pub use groups::Group;
 pub use links::OneTimeLink;
+pub use saml::{Acs, LogoutService, SamlAttributeRule, SamlBinding, SamlSettings, Signed};
 pub use sessions::{Session, SignOn};
+pub use sign_outs::{SessionApp, SignOut, SignOutStep, StepState, StoredNameId};
 pub use signing_keys::{SigningKey, Stage};
 pub use store::Store;
 pub use throttles::Throttle;

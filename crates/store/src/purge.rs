@@ -29,6 +29,13 @@ impl Write {
             now,
             AT_ONCE
         )?;
+        let sign_outs = execute!(
+            self,
+            "DELETE FROM sign_outs WHERE id_hash IN \
+             (SELECT id_hash FROM sign_outs WHERE expires_at <= $1 LIMIT $2)",
+            now,
+            AT_ONCE
+        )?;
         let links = execute!(
             self,
             "DELETE FROM one_time_links WHERE token_hash IN \
@@ -55,6 +62,6 @@ impl Write {
             now - SOURCES_KEPT,
             AT_ONCE
         )?;
-        Ok(sessions + attempts + links + throttles + sources)
+        Ok(sessions + attempts + sign_outs + links + throttles + sources)
     }
 }

@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::AuditLine;
 use crate::error::{Error, Result};
+use crate::sign_outs::SessionApp;
 use crate::store::Engine;
 
 /// How many lines share one commit at most.
@@ -17,6 +18,8 @@ pub(crate) struct Recorder(mpsc::Sender<Entry>);
 
 struct Entry {
     line: AuditLine,
+    /// The session of which the application got a token, when that is news.
+    participant: Option<(Vec<u8>, SessionApp)>,
     answer: oneshot::Sender<Result<()>>,
 }
 
@@ -27,10 +30,18 @@ impl Recorder {
         Self(sender)
     }
 
-    pub(crate) async fn record(&self, line: AuditLine) -> Result<()> {
+    pub(crate) async fn record(
+        &self,
+        line: AuditLine,
+        participant: Option<(Vec<u8>, SessionApp)>,
+    ) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         self.0
-            .send(Entry { line, answer })
+            .send(Entry {
+                line,
+                participant,
+                answer,
+            })
             .await
             .map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
@@ -62,7 +73,9 @@ async fn run(engine: Engine, mut waiting: mpsc::Receiver<Entry>) {
 }
 
 async fn commit(engine: &Engine, batch: &[Entry]) -> Result<()> {
-    if let [lone] = batch {
+    if let [lone] = batch
+        && lone.participant.is_none()
+    {
         match engine.write_once().await?.append_audit(&lone.line).await {
             // Perhaps the connection had died in the pool, which BEGIN below will notice.
             Err(error) if error.is_unavailable() => {}
@@ -72,6 +85,9 @@ async fn commit(engine: &Engine, batch: &[Entry]) -> Result<()> {
     let mut write = engine.write().await?;
     for entry in batch {
         write.append_audit(&entry.line).await?;
+        if let Some((session_hash, app)) = &entry.participant {
+            write.note_session_app(session_hash, app).await?;
+        }
     }
     write.commit().await
 }

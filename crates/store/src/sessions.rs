@@ -4,8 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::apps::{App, AppKind, Issuer, WsFedSettings};
+use crate::apps::{App, AppKind, Issuer, Protocol, WsFedSettings};
 use crate::error::Result;
+use crate::saml::{MaybeSaml, SamlSettings};
+use crate::sign_outs::{SessionApp, StoredNameId};
 use crate::signing_keys::{SigningKey, Stage};
 use crate::transaction::{Read, Write};
 use crate::users::User;
@@ -46,6 +48,10 @@ pub struct SignOn {
     pub issuers: Vec<Issuer>,
     /// The key that signs for the application, if it has one.
     pub signing_key: Option<SigningKey>,
+    /// What the application was told of the session before, by protocol.
+    pub known: Vec<SessionApp>,
+    /// The identifier by which the application knows the user, if it ever got one.
+    pub pairwise_id: Option<String>,
 }
 
 impl Read {
@@ -69,11 +75,13 @@ impl Read {
                     u.id AS user_id, u.upn, u.upn_key, u.display_name, u.email, u.given_name, \
                     u.family_name, u.immutable_id, u.password_hash, u.admin, \
                     u.enabled AS user_enabled, u.created_at AS user_created_at, \
-                    a.id AS app_id, a.kind, a.label, a.enabled AS app_enabled, a.wsfed, a.cloud, \
-                    a.entra_url, a.created_at AS app_created_at, \
+                    a.id AS app_id, a.kind, a.label, a.enabled AS app_enabled, a.protocol, a.slug, a.wsfed, \
+                    a.saml, a.cloud, a.entra_url, a.created_at AS app_created_at, \
                     k.id AS key_id, k.stage, k.certificate, k.sealed_private_key, \
                     k.created_at AS key_created_at, \
                     i.issuer, i.domain, \
+                    p.protocol AS told_protocol, p.name_id_format, p.name_id, p.session_index, p.since, \
+                    d.value AS pairwise_id, \
                     EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
                             WHERE g.app_id = $2 AND m.user_id = s.user_id) AS granted \
              FROM sessions s \
@@ -81,17 +89,26 @@ impl Read {
              LEFT JOIN apps a ON a.id = $2 \
              LEFT JOIN signing_keys k ON k.app_id = a.id AND k.stage = 'current' \
              LEFT JOIN issuers i ON i.app_id = a.id \
+             LEFT JOIN session_apps p ON p.session_hash = s.id_hash AND p.app_id = a.id \
+             LEFT JOIN pairwise_ids d ON d.user_id = s.user_id AND d.app_id = a.id \
              WHERE s.id_hash = $1 ORDER BY i.issuer",
             id_hash,
             app_id
         )?;
-        // One row for each issuer, or one.
+        // One row for each issuer with each protocol that the application was told by, or one.
         let mut rows = rows.into_iter();
         let mut sign_on = rows.next().map(SignOn::from);
         if let Some(sign_on) = &mut sign_on {
-            sign_on
-                .issuers
-                .extend(rows.filter_map(|row| row.issuer.found()));
+            for row in rows {
+                let known = row.told.found(app_id);
+                sign_on
+                    .known
+                    .extend(known.filter(|known| !sign_on.known.contains(known)));
+                let issuer = row.issuer.found();
+                sign_on
+                    .issuers
+                    .extend(issuer.filter(|issuer| !sign_on.issuers.contains(issuer)));
+            }
         }
         Ok(sign_on)
     }
@@ -168,6 +185,9 @@ struct SignOnRow {
     key: KeyColumns,
     #[sqlx(flatten)]
     issuer: IssuerColumns,
+    #[sqlx(flatten)]
+    told: ToldColumns,
+    pairwise_id: Option<String>,
     granted: bool,
 }
 
@@ -177,8 +197,12 @@ struct AppColumns {
     kind: Option<AppKind>,
     label: Option<String>,
     app_enabled: Option<bool>,
+    protocol: Option<Protocol>,
+    slug: Option<String>,
     #[sqlx(json(nullable))]
     wsfed: Option<WsFedSettings>,
+    #[sqlx(try_from = "MaybeSaml")]
+    saml: Option<SamlSettings>,
     cloud: Option<String>,
     entra_url: Option<String>,
     app_created_at: Option<DateTime<Utc>>,
@@ -194,6 +218,15 @@ struct KeyColumns {
 }
 
 #[derive(FromRow)]
+struct ToldColumns {
+    told_protocol: Option<Protocol>,
+    name_id_format: Option<String>,
+    name_id: Option<String>,
+    session_index: Option<String>,
+    since: Option<DateTime<Utc>>,
+}
+
+#[derive(FromRow)]
 struct IssuerColumns {
     #[sqlx(rename = "app_id")]
     issuer_app_id: Option<String>,
@@ -205,6 +238,8 @@ impl From<SignOnRow> for SignOn {
     fn from(row: SignOnRow) -> Self {
         let app = row.app.found();
         let signing_key = app.as_ref().and_then(|app| row.key.found(&app.id));
+        let known = app.as_ref().and_then(|app| row.told.found(&app.id));
+        let known = known.into_iter().collect();
         Self {
             session: Session {
                 id_hash: row.id_hash,
@@ -233,6 +268,8 @@ impl From<SignOnRow> for SignOn {
             granted: row.granted,
             app,
             issuers: row.issuer.found().into_iter().collect(),
+            known,
+            pairwise_id: row.pairwise_id,
             signing_key,
         }
     }
@@ -245,7 +282,10 @@ impl AppColumns {
             kind: self.kind?,
             label: self.label?,
             enabled: self.app_enabled?,
-            wsfed: self.wsfed?,
+            protocol: self.protocol?,
+            slug: self.slug,
+            wsfed: self.wsfed,
+            saml: self.saml,
             cloud: self.cloud,
             entra_url: self.entra_url,
             created_at: self.app_created_at?,
@@ -262,6 +302,18 @@ impl KeyColumns {
             certificate: self.certificate?,
             sealed_private_key: self.sealed_private_key?,
             created_at: self.key_created_at?,
+        })
+    }
+}
+
+impl ToldColumns {
+    fn found(self, app_id: &str) -> Option<SessionApp> {
+        Some(SessionApp {
+            app_id: app_id.to_owned(),
+            protocol: self.told_protocol?,
+            name_id: StoredNameId::from_columns(self.name_id_format, self.name_id),
+            session_index: self.session_index,
+            since: self.since?,
         })
     }
 }

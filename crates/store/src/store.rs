@@ -5,6 +5,7 @@ use crate::error::{OpenError, Result};
 use crate::postgres::{PostgresEngine, persist};
 use crate::record::Recorder;
 use crate::sessions::SignOn;
+use crate::sign_outs::SessionApp;
 use crate::sqlite::SqliteEngine;
 use crate::transaction::{Read, Write};
 
@@ -54,7 +55,17 @@ impl Store {
     /// For a line that belongs to no other change. Callers who wait at the same time share one
     /// commit, and a line once handed over is written even when its caller stops waiting.
     pub async fn record(&self, line: AuditLine) -> Result<()> {
-        self.recorder.record(line).await
+        self.recorder.record(line, None).await
+    }
+
+    /// As [`Store::record`], for a token: with the line it becomes durable which application got a token of
+    /// which session.
+    pub async fn record_token(
+        &self,
+        line: AuditLine,
+        participant: Option<(Vec<u8>, SessionApp)>,
+    ) -> Result<()> {
+        self.recorder.record(line, participant).await
     }
 
     /// Closes the connections, after the transactions under way have ended.

@@ -19,7 +19,7 @@ use openssl::{
 use zeroize::Zeroizing;
 
 use super::{BadCertificate, Certificate, LEAST_BITS};
-use crate::random;
+use crate::{random, xml_signature::Algorithm};
 
 /// An RSA private key and its certificate, read once: reading costs more than signing.
 pub struct SigningKey {
@@ -58,7 +58,7 @@ impl SigningKey {
         let signing = Self { key, certificate };
         let probe = sha::sha256(b"a signature to see whether key and certificate belong together");
         let signature = signing
-            .sign_sha256(&probe)
+            .sign_digest(Algorithm::RsaSha256, &probe)
             .map_err(|_| KeyError::Mismatch)?;
         if signing
             .certificate
@@ -84,12 +84,16 @@ impl SigningKey {
         &self.certificate
     }
 
-    /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) over a SHA-256.
-    pub(crate) fn sign_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u8>, ErrorStack> {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) over a hash.
+    pub(crate) fn sign_digest(
+        &self,
+        algorithm: Algorithm,
+        digest: &[u8],
+    ) -> Result<Vec<u8>, ErrorStack> {
         let mut context = PkeyCtx::new(&self.key)?;
         context.sign_init()?;
         context.set_rsa_padding(Padding::PKCS1)?;
-        context.set_signature_md(Md::sha256())?;
+        context.set_signature_md(algorithm.md())?;
         let mut signature = Vec::with_capacity(self.key.size());
         context.sign_to_vec(digest, &mut signature)?;
         Ok(signature)
@@ -248,7 +252,7 @@ mod tests {
             SigningKey::from_parts(key.certificate().der(), &key.private_key_der()).unwrap();
         assert_eq!(again.certificate(), key.certificate());
         let digest = sha::sha256(b"message");
-        let signature = again.sign_sha256(&digest).unwrap();
+        let signature = again.sign_digest(Algorithm::RsaSha256, &digest).unwrap();
         assert!(
             key.certificate()
                 .verifies(Md::sha256(), &digest, &signature)

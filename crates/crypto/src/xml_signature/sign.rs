@@ -1,15 +1,12 @@
 //! Enveloped signatures over text that is canonical already.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use openssl::{
-    error::ErrorStack,
-    sha::{Sha256, sha256},
-};
+use openssl::error::ErrorStack;
 
-use super::{DS, ENVELOPED, EXCLUSIVE_C14N, RSA_SHA256, SHA256};
+use super::{Algorithm, DS, ENVELOPED, EXCLUSIVE_C14N};
 use crate::certificate::SigningKey;
 
-/// Signs a document whose text is in exclusive canonical form (W3C xml-exc-c14n), with RSA-SHA256.
+/// Signs a document whose text is in exclusive canonical form (W3C xml-exc-c14n).
 ///
 /// The enveloped `ds:Signature` (xmldsig-core §4) is inserted at byte `signature_at`, between two tags of the
 /// document; `id` is the value of the root's ID attribute. What comes out is canonical again, so that it can be part
@@ -19,13 +16,18 @@ pub fn sign(
     id: &str,
     signature_at: usize,
     key: &SigningKey,
+    algorithm: Algorithm,
 ) -> Result<String, SignError> {
     let (before, after) = split(canonical, signature_at)?;
     if !is_id_of(id, before) {
         return Err(SignError::Id);
     }
-    let info = signed_info(id, &STANDARD.encode(sha256(canonical.as_bytes())));
-    let signature = STANDARD.encode(key.sign_sha256(&canonical_digest(&info))?);
+    let digest = STANDARD.encode(algorithm.digest(canonical.as_bytes()));
+    let info = signed_info(id, &digest, algorithm);
+    // Standing alone, it declares the prefix that `ds:Signature` declares for it in the document.
+    let alone = ["<ds:SignedInfo xmlns:ds=\"", DS, "\">", &info].concat();
+    let signature = key.sign_digest(algorithm, &algorithm.digest(alone.as_bytes()))?;
+    let signature = STANDARD.encode(signature);
     let certificate = key.certificate().base64();
     Ok([
         before,
@@ -76,24 +78,15 @@ fn is_id_of(id: &str, before: &str) -> bool {
 }
 
 /// `ds:SignedInfo` after its start tag (xmldsig-core §4.4).
-fn signed_info(id: &str, digest: &str) -> String {
+fn signed_info(id: &str, digest: &str, algorithm: Algorithm) -> String {
+    let (signature_method, digest_method) = (algorithm.uri(), algorithm.digest_uri());
     format!(
         "<ds:CanonicalizationMethod Algorithm=\"{EXCLUSIVE_C14N}\"></ds:CanonicalizationMethod>\
-         <ds:SignatureMethod Algorithm=\"{RSA_SHA256}\"></ds:SignatureMethod>\
+         <ds:SignatureMethod Algorithm=\"{signature_method}\"></ds:SignatureMethod>\
          <ds:Reference URI=\"#{id}\"><ds:Transforms>\
          <ds:Transform Algorithm=\"{ENVELOPED}\"></ds:Transform>\
          <ds:Transform Algorithm=\"{EXCLUSIVE_C14N}\"></ds:Transform>\
-         </ds:Transforms><ds:DigestMethod Algorithm=\"{SHA256}\"></ds:DigestMethod>\
+         </ds:Transforms><ds:DigestMethod Algorithm=\"{digest_method}\"></ds:DigestMethod>\
          <ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
     )
-}
-
-/// The hash of the canonical `ds:SignedInfo`: standing alone, it declares the prefix that `ds:Signature` declares for
-/// it in the document.
-fn canonical_digest(info: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in ["<ds:SignedInfo xmlns:ds=\"", DS, "\">", info] {
-        hash.update(part.as_bytes());
-    }
-    hash.finish()
 }

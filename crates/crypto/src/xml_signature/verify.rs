@@ -6,13 +6,9 @@
 use std::collections::HashSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use openssl::{
-    md::{Md, MdRef},
-    sha,
-};
 use roxmltree::Node;
 
-use super::{DS, ENVELOPED, EXCLUSIVE_C14N};
+use super::{Algorithm, DS, ENVELOPED, EXCLUSIVE_C14N};
 use crate::{certificate::Certificate, exclusive_c14n::canonicalize, sealed};
 
 /// Verifies the one `ds:Signature` that is a direct child of `element`, and returns only what it covers.
@@ -126,13 +122,13 @@ struct Parts<'a, 'i> {
     signed_info: Node<'a, 'i>,
     /// The `PrefixList` of the canonicalization of `ds:SignedInfo`.
     info_prefixes: Vec<&'a str>,
-    signature_hash: Hash,
+    signature_algorithm: Algorithm,
     signature_value: Vec<u8>,
     /// The value of `@URI`.
     reference: &'a str,
     /// The `PrefixList` of the canonicalization of the element.
     element_prefixes: Vec<&'a str>,
-    digest_hash: Hash,
+    digest_algorithm: Algorithm,
     digest_value: Vec<u8>,
 }
 
@@ -156,7 +152,7 @@ impl<'a, 'i> Parts<'a, 'i> {
             }
         };
         named(signed_info, "SignedInfo")?;
-        let [c14n, method, reference] = children(signed_info)?[..] else {
+        let [c14n, signature_method, reference] = children(signed_info)?[..] else {
             return Err(NotVerified::Malformed(
                 "ds:SignedInfo is not two methods and one reference",
             ));
@@ -172,13 +168,16 @@ impl<'a, 'i> Parts<'a, 'i> {
             signature,
             signed_info,
             info_prefixes: exclusive(c14n)?,
-            signature_hash: Hash::of(named(method, "SignatureMethod")?, &SIGNATURE_METHODS)?,
+            signature_algorithm: method(
+                named(signature_method, "SignatureMethod")?,
+                Algorithm::from_uri,
+            )?,
             signature_value: base64(named(signature_value, "SignatureValue")?)?,
             reference: reference
                 .attribute("URI")
                 .ok_or(NotVerified::Malformed("ds:Reference has no URI"))?,
             element_prefixes: enveloped_exclusive(named(transforms, "Transforms")?)?,
-            digest_hash: Hash::of(named(digest_method, "DigestMethod")?, &DIGEST_METHODS)?,
+            digest_algorithm: method(named(digest_method, "DigestMethod")?, Algorithm::of_digest)?,
             digest_value: base64(named(digest_value, "DigestValue")?)?,
         })
     }
@@ -225,9 +224,13 @@ fn signer<'k>(
     keys: &'k [Certificate],
 ) -> Result<&'k Certificate, NotVerified> {
     let canonical = canonicalize(parts.signed_info, None, &parts.info_prefixes);
-    let digest = parts.signature_hash.digest(canonical.as_bytes());
+    let digest = parts.signature_algorithm.digest(canonical.as_bytes());
     let made_it = |key: &&Certificate| {
-        key.verifies(parts.signature_hash.md(), &digest, &parts.signature_value)
+        key.verifies(
+            parts.signature_algorithm.md(),
+            &digest,
+            &parts.signature_value,
+        )
     };
     keys.iter().find(made_it).ok_or(NotVerified::SignatureValue)
 }
@@ -235,7 +238,7 @@ fn signer<'k>(
 /// Compares the element, without its signature, with what was signed (xmldsig-core §3.2.1).
 fn compare_digest(parts: &Parts<'_, '_>, element: Node<'_, '_>) -> Result<(), NotVerified> {
     let canonical = canonicalize(element, Some(parts.signature), &parts.element_prefixes);
-    let digest = parts.digest_hash.digest(canonical.as_bytes());
+    let digest = parts.digest_algorithm.digest(canonical.as_bytes());
     if sealed::equal(&digest, &parts.digest_value) {
         Ok(())
     } else {
@@ -243,63 +246,19 @@ fn compare_digest(parts: &Parts<'_, '_>, element: Node<'_, '_>) -> Result<(), No
     }
 }
 
-#[derive(Clone, Copy)]
-enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-/// RFC 9231 §2.3.2–2.3.4: RSASSA-PKCS1-v1_5, and none of the names that mean something weaker.
-const SIGNATURE_METHODS: [(&str, Hash); 3] = [
-    (super::RSA_SHA256, Hash::Sha256),
-    (
-        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-        Hash::Sha384,
-    ),
-    (
-        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
-        Hash::Sha512,
-    ),
-];
-
-const DIGEST_METHODS: [(&str, Hash); 3] = [
-    (super::SHA256, Hash::Sha256),
-    (
-        "http://www.w3.org/2001/04/xmldsig-more#sha384",
-        Hash::Sha384,
-    ),
-    ("http://www.w3.org/2001/04/xmlenc#sha512", Hash::Sha512),
-];
-
-impl Hash {
-    fn of(method: Node<'_, '_>, accepted: &[(&str, Self)]) -> Result<Self, NotVerified> {
-        let uri = algorithm(method)?;
-        let found = accepted.iter().find(|(name, _)| *name == uri);
-        let (_, hash) = found.ok_or_else(|| NotVerified::Algorithm {
-            uri: uri.to_owned(),
-        })?;
-        if children(method)?.is_empty() {
-            Ok(*hash)
-        } else {
-            Err(NotVerified::Malformed("a method has parameters"))
-        }
-    }
-
-    fn digest(self, bytes: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha256 => sha::sha256(bytes).to_vec(),
-            Self::Sha384 => sha::sha384(bytes).to_vec(),
-            Self::Sha512 => sha::sha512(bytes).to_vec(),
-        }
-    }
-
-    fn md(self) -> &'static MdRef {
-        match self {
-            Self::Sha256 => Md::sha256(),
-            Self::Sha384 => Md::sha384(),
-            Self::Sha512 => Md::sha512(),
-        }
+/// The algorithm of a method, which must be on the list and have no parameters.
+fn method(
+    method: Node<'_, '_>,
+    known: fn(&str) -> Option<Algorithm>,
+) -> Result<Algorithm, NotVerified> {
+    let uri = algorithm(method)?;
+    let found = known(uri).ok_or_else(|| NotVerified::Algorithm {
+        uri: uri.to_owned(),
+    })?;
+    if children(method)?.is_empty() {
+        Ok(found)
+    } else {
+        Err(NotVerified::Malformed("a method has parameters"))
     }
 }
 

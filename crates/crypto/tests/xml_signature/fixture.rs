@@ -7,7 +7,7 @@ use chrono::DateTime;
 use countersign_crypto::{
     certificate::{Certificate, SigningKey},
     exclusive_c14n::canonicalize,
-    xml_signature::{Limits, NotVerified, read, sign, signature_of, text_of, verify},
+    xml_signature::{Algorithm, Limits, NotVerified, read, sign, signature_of, text_of, verify},
 };
 use openssl::{
     hash::{MessageDigest, hash},
@@ -48,7 +48,7 @@ pub fn unsigned(id: &str, name: &str) -> String {
 
 pub fn signed_by(key: &SigningKey, id: &str, name: &str) -> String {
     let (canonical, at) = assertion(id, name);
-    sign(&canonical, id, at, key).expect("the assertion has its id and place")
+    sign(&canonical, id, at, key, Algorithm::default()).expect("the assertion has its id and place")
 }
 
 pub fn signed(id: &str, name: &str) -> String {

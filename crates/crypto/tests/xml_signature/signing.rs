@@ -3,7 +3,7 @@
 use countersign_crypto::{
     certificate::SigningKey,
     exclusive_c14n::canonicalize,
-    xml_signature::{SignError, sign, signature_of, text_of, verify},
+    xml_signature::{Algorithm, SignError, sign, signature_of, text_of, verify},
 };
 use proptest::prelude::*;
 
@@ -47,7 +47,7 @@ fn a_signed_assertion_may_be_part_of_a_signed_response() {
     let assertion = signed("_1", "alice");
     let head = r#"<p:Response xmlns:p="urn:protocol" ID="_2">"#;
     let canonical = format!("{head}{assertion}</p:Response>");
-    let response = sign(&canonical, "_2", head.len(), &MALLORY).unwrap();
+    let response = sign(&canonical, "_2", head.len(), &MALLORY, Algorithm::default()).unwrap();
     let document = parse(&response);
     let keys = [MALLORY.certificate().clone()];
     assert!(verify(document.root_element(), &keys).is_ok());
@@ -73,14 +73,17 @@ fn an_id_that_is_not_the_documents_is_refused() {
         "é",
         "_1 ",
     ] {
-        let result = sign(&canonical, id, at, &ALICE);
+        let result = sign(&canonical, id, at, &ALICE, Algorithm::default());
         assert!(matches!(result, Err(SignError::Id)), "{id:?}");
     }
     // Even when the document has it, an id is a name.
     for id in ["", "1", "a b", "a>b"] {
         let (canonical, at) = assertion(id, "alice");
         assert!(
-            matches!(sign(&canonical, id, at, &ALICE), Err(SignError::Id)),
+            matches!(
+                sign(&canonical, id, at, &ALICE, Algorithm::default()),
+                Err(SignError::Id)
+            ),
             "{id:?}"
         );
     }
@@ -97,10 +100,10 @@ fn a_place_that_is_not_between_two_tags_is_refused() {
     for place in
         (0..canonical.len() + 2).filter(|&place| place > canonical.len() || !between_tags(place))
     {
-        let result = sign(&canonical, "_1", place, &ALICE);
+        let result = sign(&canonical, "_1", place, &ALICE, Algorithm::default());
         assert!(matches!(result, Err(SignError::Place)), "{place}");
     }
-    assert!(sign(&canonical, "_1", at, &ALICE).is_ok());
+    assert!(sign(&canonical, "_1", at, &ALICE, Algorithm::default()).is_ok());
 }
 
 #[test]
@@ -125,7 +128,7 @@ proptest! {
     #[test]
     fn any_text_survives_signing_and_reading(name in hostile_text()) {
         let (canonical, at) = assertion("_1", &name);
-        let xml = sign(&canonical, "_1", at, &ALICE).unwrap();
+        let xml = sign(&canonical, "_1", at, &ALICE, Algorithm::default()).unwrap();
         let document = parse(&xml);
         let verified = verify(document.root_element(), &trusted()).unwrap();
         let element = verified.element();
@@ -138,7 +141,7 @@ proptest! {
     fn any_attribute_survives_signing_and_reading(value in hostile_text()) {
         let escaped = escape(&value).replace("&gt;", ">").replace('"', "&quot;").replace('\t', "&#x9;").replace('\n', "&#xA;");
         let canonical = format!(r#"<r ID="_1" value="{escaped}"><a></a></r>"#);
-        let xml = sign(&canonical, "_1", canonical.len() - "</r>".len(), &ALICE).unwrap();
+        let xml = sign(&canonical, "_1", canonical.len() - "</r>".len(), &ALICE, Algorithm::default()).unwrap();
         let document = parse(&xml);
         let verified = verify(document.root_element(), &trusted()).unwrap();
         prop_assert_eq!(verified.element().attribute("value"), Some(value.as_str()));
@@ -147,7 +150,7 @@ proptest! {
     #[test]
     fn a_changed_byte_is_noticed_or_changes_nothing(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (canonical, place) = assertion("_1", "Tom & Jérry\r\n<x>");
-        let mut mutated = sign(&canonical, "_1", place, &ALICE).unwrap().into_bytes();
+        let mut mutated = sign(&canonical, "_1", place, &ALICE, Algorithm::default()).unwrap().into_bytes();
         let at = at.index(mutated.len());
         mutated[at] = byte;
         let Ok(document) = countersign_crypto::xml_signature::read(&mutated, &countersign_crypto::xml_signature::Limits::default()) else {

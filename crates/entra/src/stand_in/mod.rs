@@ -247,7 +247,12 @@ async fn smart_link(
         (Some("wsignin1.0") | None, None) => Redirect::to("/").into_response(),
         (Some("wsignoutcleanup1.0"), _) => {
             session.end(&stand_in);
-            (stand_in.no_session(), pages::signed_out()).into_response()
+            // An identity provider shows this in a frame while somebody signs out.
+            let framed = [(
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'",
+            )];
+            (stand_in.no_session(), framed, pages::signed_out()).into_response()
         }
         _ => problem(
             StatusCode::BAD_REQUEST,

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crypto::certificate::SigningKey;
-use crypto::xml_signature::sign;
+use crypto::xml_signature::{Algorithm, sign};
 use entra::{
     Cloud, Domain, Federation, Outstanding, Protocol, Replay, Tenant, User, Verdict, accept,
 };
@@ -87,8 +87,14 @@ impl Scene {
             .split("AssertionID=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next());
-        let signed = sign(&self.assertion, id.expect("there is an id"), at, self.key)
-            .expect("it can be signed");
+        let signed = sign(
+            &self.assertion,
+            id.expect("there is an id"),
+            at,
+            self.key,
+            Algorithm::default(),
+        )
+        .expect("it can be signed");
         format!("{BEFORE}{signed}{AFTER}")
     }
 

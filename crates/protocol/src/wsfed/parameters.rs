@@ -1,85 +1,6 @@
 //! Reads urlencoded parameters strictly: each that we know at most once, within its limit, in UTF-8.
 
-use std::borrow::Cow;
-
-/// Why a request is not a WS-Federation message that we can answer: a sentence for an administrator.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadRequest {
-    /// A `wa` that is none of those we answer.
-    #[error(
-        "The parameter wa is {value:?}; accepted are wsignin1.0, wsignout1.0 and wsignoutcleanup1.0."
-    )]
-    Action {
-        /// What was sent, shortened.
-        value: String,
-    },
-    /// A parameter that says two things at once.
-    #[error("The parameter {parameter} is there more than once.")]
-    Doubled {
-        /// Which.
-        parameter: &'static str,
-    },
-    /// A broken percent escape.
-    #[error("The parameter {parameter} has a % that two hexadecimal digits do not follow.")]
-    Escape {
-        /// Which, shortened when it is not one of ours.
-        parameter: Cow<'static, str>,
-    },
-    /// A required parameter is absent or empty.
-    #[error("The parameter {parameter} is missing.")]
-    Missing {
-        /// Which.
-        parameter: &'static str,
-    },
-    /// A number that is not one.
-    #[error("The parameter {parameter} is {value:?}, not a whole number.")]
-    NotANumber {
-        /// Which.
-        parameter: &'static str,
-        /// What was sent, shortened.
-        value: String,
-    },
-    /// Bytes that are not UTF-8.
-    #[error("The parameter {parameter} is not UTF-8.")]
-    NotUtf8 {
-        /// Which, shortened when it is not one of ours.
-        parameter: Cow<'static, str>,
-    },
-    /// The character U+0000, which no HTML form can carry back.
-    #[error("The parameter {parameter} contains the character NUL.")]
-    Nul {
-        /// Which.
-        parameter: &'static str,
-    },
-    /// A value over the limit.
-    #[error("The parameter {parameter} is longer than {limit} bytes.")]
-    TooLong {
-        /// Which.
-        parameter: &'static str,
-        /// How long it may be.
-        limit: usize,
-    },
-    /// More parameters than any honest request has.
-    #[error("The request has more than {MOST_PARAMETERS} parameters.")]
-    TooMany,
-}
-
-impl BadRequest {
-    /// The parameter at fault, if it is a single one; shortened when it is not one of ours.
-    pub fn parameter(&self) -> Option<&str> {
-        match self {
-            Self::Action { .. } => Some("wa"),
-            Self::Doubled { parameter }
-            | Self::Missing { parameter }
-            | Self::NotANumber { parameter, .. }
-            | Self::Nul { parameter }
-            | Self::TooLong { parameter, .. } => Some(parameter),
-            Self::Escape { parameter } | Self::NotUtf8 { parameter } => Some(parameter),
-            Self::TooMany => None,
-        }
-    }
-}
+use crate::urlencoded::{BadRequest, decoded, pairs, shown, split};
 
 /// Every parameter that we read, and so insist on reading only once.
 pub(super) const READ: [&str; 13] = [
@@ -98,7 +19,6 @@ pub(super) const READ: [&str; 13] = [
     "mkt",
 ];
 
-const MOST_PARAMETERS: usize = 200;
 const LONGEST_VALUE: usize = 4 << 10;
 /// Entra's own context is a few KiB; a form post carries far more.
 const LONGEST_CONTEXT: usize = 256 << 10;
@@ -107,22 +27,13 @@ const LONGEST_CONTEXT: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     values: [Option<String>; READ.len()],
-    /// Whether there was any parameter of WS-Federation, read or not.
-    pub(super) any_of_wsfed: bool,
 }
 
 impl Parameters {
     /// Reads both; the values of parameters that we do not know are not even decoded.
     pub(super) fn read(query: &str, form: &[u8]) -> Result<Self, BadRequest> {
         let mut parameters = Self::default();
-        let pairs = [query.as_bytes(), form]
-            .into_iter()
-            .flat_map(|text| text.split(|byte| *byte == b'&'))
-            .filter(|pair| !pair.is_empty());
-        for (count, pair) in pairs.enumerate() {
-            if count == MOST_PARAMETERS {
-                return Err(BadRequest::TooMany);
-            }
+        for pair in pairs(query.as_bytes(), form)? {
             parameters.add(pair)?;
         }
         Ok(parameters)
@@ -145,14 +56,10 @@ impl Parameters {
     }
 
     fn add(&mut self, pair: &[u8]) -> Result<(), BadRequest> {
-        let (raw_name, raw_value) = match pair.iter().position(|byte| *byte == b'=') {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &pair[pair.len()..]),
-        };
+        let (raw_name, raw_value) = split(pair);
         let name = decoded(raw_name, || {
             shown(&String::from_utf8_lossy(raw_name)).into()
         })?;
-        self.any_of_wsfed |= OF_WSFED.contains(&name.as_str());
         let Some(index) = index(&name) else {
             return Ok(());
         };
@@ -164,30 +71,6 @@ impl Parameters {
         Ok(())
     }
 }
-
-/// Every parameter that WS-Fed 1.2 §13.2 knows.
-const OF_WSFED: [&str; 20] = [
-    "wa",
-    "wattr",
-    "wattrptr",
-    "wauth",
-    "wct",
-    "wctx",
-    "wencoding",
-    "wfed",
-    "wfresh",
-    "whr",
-    "wp",
-    "wpseudo",
-    "wpseudoptr",
-    "wreply",
-    "wreq",
-    "wreqptr",
-    "wres",
-    "wresult",
-    "wresultptr",
-    "wtrealm",
-];
 
 fn index(name: &str) -> Option<usize> {
     READ.iter().position(|known| *known == name)
@@ -212,53 +95,6 @@ fn value(parameter: &'static str, raw: &[u8]) -> Result<String, BadRequest> {
     }
     Ok(value)
 }
-
-/// URL Standard §5.1, but a broken escape or broken UTF-8 is an error instead of a guess.
-fn decoded(raw: &[u8], parameter: impl Fn() -> Cow<'static, str>) -> Result<String, BadRequest> {
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw.iter().copied();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => {
-                    return Err(BadRequest::Escape {
-                        parameter: parameter(),
-                    });
-                }
-            },
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| BadRequest::NotUtf8 {
-        parameter: parameter(),
-    })
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
-}
-
-/// A value from outside, short enough for a sentence and without control characters.
-pub(super) fn shown(value: &str) -> String {
-    let mut shown: String = value
-        .chars()
-        .take(MOST_SHOWN)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if value.chars().nth(MOST_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-const MOST_SHOWN: usize = 79;
 
 #[cfg(test)]
 mod tests {

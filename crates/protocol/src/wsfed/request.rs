@@ -1,7 +1,8 @@
 //! Reads what a relying party asks by redirect or form post (WS-Fed 1.2 §13.2).
 
-use super::parameters::{BadRequest, Parameters, shown};
+use super::parameters::Parameters;
 use super::sign_in::SignIn;
+use crate::urlencoded::{BadRequest, shown};
 
 /// What a browser brings to a WS-Federation endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,11 @@ pub enum Message {
         /// Where to go afterwards, unchecked.
         reply: Option<String>,
     },
-    /// No parameter of WS-Federation at all: somebody opened the address.
-    Bare,
+    /// No `wa`: somebody opened the address, perhaps with a place to go afterwards.
+    Bare {
+        /// `wreply`, unchecked.
+        reply: Option<String>,
+    },
 }
 
 /// Reads a raw query and a raw urlencoded form as one message.
@@ -27,10 +31,11 @@ pub enum Message {
 /// A parameter that we read may be there once, in one or the other; unknown ones are passed over.
 pub fn parse(query: &str, form: &[u8]) -> Result<Message, BadRequest> {
     let mut parameters = Parameters::read(query, form)?;
-    if !parameters.any_of_wsfed {
-        return Ok(Message::Bare);
-    }
-    let action = parameters.require("wa")?;
+    let Some(action) = parameters.take_filled("wa") else {
+        return Ok(Message::Bare {
+            reply: parameters.take_filled("wreply"),
+        });
+    };
     match action.as_str() {
         "wsignin1.0" => SignIn::read(&mut parameters).map(Message::SignIn),
         "wsignout1.0" => Ok(Message::SignOut {
@@ -73,10 +78,23 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_any_parameter_of_ws_federation_is_bare() {
-        for query in ["", "&&", "username=alice&utm_source=mail", "WA=wsignin1.0"] {
-            assert_eq!(parse(query, b""), Ok(Message::Bare), "{query}");
+    fn a_request_without_an_action_is_bare() {
+        for query in [
+            "",
+            "&&",
+            "username=alice&utm_source=mail",
+            "WA=wsignin1.0",
+            "wtrealm=urn:x",
+            "wa=&whr=contoso.com",
+        ] {
+            let bare = Message::Bare { reply: None };
+            assert_eq!(parse(query, b""), Ok(bare), "{query}");
         }
+        let reply = Some("https://rp.example/".to_owned());
+        assert_eq!(
+            parse("wreply=https://rp.example/", b""),
+            Ok(Message::Bare { reply })
+        );
     }
 
     #[test]
@@ -86,9 +104,6 @@ mod tests {
             assert_eq!(missing.parameter(), Some(parameter));
             assert_eq!(parse(query, b""), Err(missing), "{query}");
         };
-        check("wtrealm=urn:x", "wa");
-        check("whr=contoso.com", "wa");
-        check("wa=&wtrealm=urn:x", "wa");
         check("wa=wsignin1.0", "wtrealm");
         check("wa=wsignin1.0&wtrealm=", "wtrealm");
     }

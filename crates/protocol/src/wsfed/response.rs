@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::names::{ADDRESSING, ISSUE, NO_PROOF_KEY, POLICY, SAML11_TOKEN, TRUST, UTILITY};
-use crate::saml11::instant;
-use crate::xml::{NotXml, Writer};
+use crate::xml::{NotXml, Writer, instant};
 
 /// Wraps a signed SAML 1.1 assertion in a `RequestSecurityTokenResponse` of WS-Trust 2005/02.
 ///

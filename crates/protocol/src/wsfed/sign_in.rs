@@ -2,7 +2,8 @@
 
 use url::form_urlencoded::Serializer;
 
-use super::parameters::{BadRequest, Parameters, shown};
+use super::parameters::Parameters;
+use crate::urlencoded::{BadRequest, shown};
 
 /// A request to sign somebody in (WS-Fed 1.2 §13.2.2).
 ///
@@ -101,7 +102,7 @@ fn number(parameters: &mut Parameters, parameter: &'static str) -> Result<Option
 }
 
 /// A user name fit to be filled into a form, cut to the length of the longest mail address.
-fn prefill(username: &str) -> Option<String> {
+pub(crate) fn prefill(username: &str) -> Option<String> {
     if username.chars().any(char::is_control) {
         return None;
     }

@@ -1,9 +1,15 @@
 //! `countersign app` and `countersign audit`.
 
-use clap::Subcommand;
-use idp::apps::{AppInfo, NewMicrosoft365, NewWsFed};
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use idp::apps::{AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange};
 use idp::cloud::Cloud;
-use idp::federate;
+use idp::saml::Import;
+use idp::{Origin, federate};
 use serde::Serialize;
 
 use super::{Here, lines};
@@ -26,6 +32,163 @@ pub enum App {
     },
     /// Print the PowerShell that federates a Microsoft 365 domain.
     Commands { app: String },
+    /// Change settings of an application; those that are not named stay. “none” clears what may be absent.
+    Set(Box<Set>),
+    /// Show what a user's token of an application would say.
+    Preview { app: String, user: String },
+    /// Print our SAML metadata for an application, as its service provider reads it.
+    Metadata {
+        app: String,
+        /// Sign it with the application's key.
+        #[arg(long)]
+        signed: bool,
+    },
+    /// Import a SAML service provider's metadata again, and show what that changes. What was demanded
+    /// before stays demanded, whatever the file says.
+    ImportMetadata {
+        app: String,
+        /// Its metadata; - reads standard input.
+        file: PathBuf,
+        /// Only show what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// The settings that can change.
+#[derive(Args)]
+pub struct Set {
+    /// Its id, its slug, its domain, or its label.
+    app: String,
+    /// What people call it.
+    #[arg(long)]
+    label: Option<String>,
+    /// Whether it is served.
+    #[arg(long)]
+    enabled: Option<Switch>,
+    /// Microsoft 365: the protocol that the federation commands set up.
+    #[arg(long)]
+    protocol: Option<Speaks>,
+    /// Another name for the id in the SAML addresses: /saml2/SLUG.
+    #[arg(long)]
+    slug: Option<String>,
+    /// Our issuer (entity id) for this application. The other side must be told before it takes tokens again.
+    #[arg(long)]
+    issuer: Option<String>,
+    /// SAML: the service provider's entity id.
+    #[arg(long)]
+    entity_id: Option<String>,
+    /// SAML: its assertion consumer services, all of them, the default first.
+    #[arg(long)]
+    acs: Vec<String>,
+    /// SAML: the address of its logout service (HTTP-Redirect).
+    #[arg(long)]
+    logout: Option<String>,
+    /// SAML: FORMAT=SOURCE, as in “app add saml”.
+    #[arg(long)]
+    name_id: Option<String>,
+    /// SAML: NAME=SOURCE, all of them, as in “app add saml”.
+    #[arg(long)]
+    attribute: Vec<String>,
+    /// SAML: what is signed.
+    #[arg(long)]
+    sign: Option<Sign>,
+    /// SAML: rsa-sha256, rsa-sha384 or rsa-sha512.
+    #[arg(long)]
+    signature_algorithm: Option<String>,
+    /// SAML: whether assertions are encrypted to the service provider's key.
+    #[arg(long)]
+    encrypt: Option<Switch>,
+    /// SAML: whether its requests have to be signed.
+    #[arg(long)]
+    signed_requests: Option<Switch>,
+    /// SAML: the RelayState of a sign-on that starts in the portal.
+    #[arg(long)]
+    relay_state: Option<String>,
+    /// SAML: files with the certificates that verify its messages (PEM or DER), all of them.
+    #[arg(long, value_name = "FILE")]
+    signing_certificate: Vec<PathBuf>,
+    /// SAML: a file with the certificate to encrypt to (PEM or DER).
+    #[arg(long, value_name = "FILE")]
+    encryption_certificate: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Speaks {
+    Wsfed,
+    Saml,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Sign {
+    Assertion,
+    Response,
+    Both,
+}
+
+impl Set {
+    /// The change that is asked for, with the files read.
+    fn change(self) -> anyhow::Result<(String, AppChange)> {
+        let on = |switch: Option<Switch>| switch.map(|switch| switch == Switch::On);
+        let read = |path: &PathBuf| file(path);
+        let change = AppChange {
+            label: self.label,
+            enabled: on(self.enabled),
+            protocol: self.protocol.map(|protocol| match protocol {
+                Speaks::Wsfed => store::Protocol::Wsfed,
+                Speaks::Saml => store::Protocol::Saml,
+            }),
+            slug: self.slug,
+            issuer: self.issuer,
+            saml: SamlChange {
+                entity_id: self.entity_id,
+                acs: self.acs,
+                logout: self.logout,
+                name_id: self.name_id,
+                attributes: self.attribute,
+                sign: self.sign.map(|sign| match sign {
+                    Sign::Assertion => store::Signed::Assertion,
+                    Sign::Response => store::Signed::Response,
+                    Sign::Both => store::Signed::Both,
+                }),
+                signature_algorithm: self.signature_algorithm,
+                encrypt: on(self.encrypt),
+                signed_requests: on(self.signed_requests),
+                relay_state: self.relay_state,
+                signing_certificates: self
+                    .signing_certificate
+                    .iter()
+                    .map(read)
+                    .collect::<anyhow::Result<_>>()?,
+                encryption_certificate: self
+                    .encryption_certificate
+                    .as_ref()
+                    .map(read)
+                    .transpose()?,
+            },
+        };
+        Ok((self.app, change))
+    }
+}
+
+/// A file's contents, or standard input's; more than any metadata has is not read.
+fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    const LARGEST: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(LARGEST).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
+            .with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    Ok(bytes)
 }
 
 #[derive(Subcommand)]
@@ -60,9 +223,35 @@ pub enum Add {
         /// display-name, given-name, family-name, immutable-id, groups or a constant in quotes.
         #[arg(long)]
         name_id: Option<String>,
-        /// NAME=SOURCE, NAME being a full URI (namespace/name).
+        /// NAME=SOURCE, NAME being a full URI of the form namespace/name (not urn:…), which SAML 1.1 splits.
         #[arg(long)]
         attribute: Vec<String>,
+    },
+    /// Any application that speaks SAML 2.0.
+    Saml {
+        /// What people call it.
+        #[arg(long)]
+        label: String,
+        /// A file with its metadata; - reads standard input.
+        #[arg(long, value_name = "FILE", required_unless_present = "entity_id")]
+        metadata: Option<PathBuf>,
+        /// Its entity id; with --metadata it picks one of several.
+        #[arg(long)]
+        entity_id: Option<String>,
+        /// Its assertion consumer services (HTTP-POST); the first is used when a request names none.
+        #[arg(long, required_unless_present = "metadata")]
+        acs: Vec<String>,
+        /// FORMAT=SOURCE. FORMAT: persistent, transient, emailAddress, unspecified or a URI. SOURCE: upn,
+        /// email, display-name, given-name, family-name, immutable-id, groups, pairwise, transient or a
+        /// constant in quotes.
+        #[arg(long)]
+        name_id: Option<String>,
+        /// NAME=SOURCE; uri:, basic: or unspecified: before NAME chooses its NameFormat.
+        #[arg(long)]
+        attribute: Vec<String>,
+        /// Our issuer (entity id) for it, instead of the address of our metadata.
+        #[arg(long)]
+        issuer: Option<String>,
     },
 }
 
@@ -70,39 +259,37 @@ impl App {
     pub async fn run(self, here: &Here) -> anyhow::Result<()> {
         let origin = Here::origin();
         let app = match self {
-            Self::Add(Add::M365 {
-                domain,
-                label,
-                cloud,
-                entra_url,
-            }) => {
-                here.idp
-                    .add_microsoft365(
-                        NewMicrosoft365 {
-                            domain,
-                            label,
-                            cloud,
-                            entra_url,
-                        },
-                        &origin,
-                    )
-                    .await?
+            Self::Add(add) => add.run(here, &origin).await?,
+            Self::Set(set) => {
+                let (app, change) = set.change()?;
+                here.idp.change_app(&app, change, &origin).await?
             }
-            Self::Add(Add::Wsfed {
-                label,
-                realm,
-                reply,
-                name_id,
-                attribute,
-            }) => {
-                let new = NewWsFed {
-                    label,
-                    realm,
-                    replies: reply,
-                    name_id,
-                    attributes: attribute,
+            Self::Preview { app, user } => {
+                let preview = here.idp.preview(&app, &user).await?;
+                return here.out.print(&preview, || previewed(&preview));
+            }
+            Self::Metadata { app, signed } => {
+                let app = here.idp.app(&app).await?;
+                let metadata = here.idp.saml_metadata(&app.id, signed).await?;
+                return here.out.print(
+                    &Document {
+                        metadata: &metadata,
+                    },
+                    || metadata.clone(),
+                );
+            }
+            Self::ImportMetadata {
+                app,
+                file: path,
+                dry_run,
+            } => {
+                let metadata = file(&path)?;
+                let import = if dry_run {
+                    here.idp.plan_import(&app, &metadata).await?
+                } else {
+                    here.idp.import_metadata(&app, &metadata, &origin).await?
                 };
-                here.idp.add_wsfed(new, &origin).await?
+                return here.out.print(&import, || imported(&import, dry_run));
             }
             Self::Grant { app, group } => here.idp.grant(&app, &group, &origin).await?,
             Self::Revoke { app, group } => here.idp.revoke(&app, &group, &origin).await?,
@@ -127,35 +314,190 @@ impl App {
     }
 }
 
+impl Add {
+    async fn run(self, here: &Here, origin: &Origin) -> anyhow::Result<AppInfo> {
+        Ok(match self {
+            Self::M365 {
+                domain,
+                label,
+                cloud,
+                entra_url,
+            } => {
+                here.idp
+                    .add_microsoft365(
+                        NewMicrosoft365 {
+                            domain,
+                            label,
+                            cloud,
+                            entra_url,
+                        },
+                        origin,
+                    )
+                    .await?
+            }
+            Self::Wsfed {
+                label,
+                realm,
+                reply,
+                name_id,
+                attribute,
+            } => {
+                let new = NewWsFed {
+                    label,
+                    realm,
+                    replies: reply,
+                    name_id,
+                    attributes: attribute,
+                };
+                here.idp.add_wsfed(new, origin).await?
+            }
+            Self::Saml {
+                label,
+                metadata,
+                entity_id,
+                acs,
+                name_id,
+                attribute,
+                issuer,
+            } => {
+                let new = NewSaml {
+                    label,
+                    metadata: metadata.as_deref().map(file).transpose()?,
+                    entity_id,
+                    acs,
+                    name_id,
+                    attributes: attribute,
+                    issuer,
+                };
+                let (app, notes) = here.idp.add_saml(new, origin).await?;
+                for note in notes {
+                    eprintln!("note: {note}");
+                }
+                app
+            }
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct Script<'a> {
     script: &'a str,
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    metadata: &'a str,
+}
+
+fn imported(import: &Import, dry_run: bool) -> String {
+    let mut text = String::new();
+    for change in &import.changes {
+        let _ = writeln!(
+            text,
+            "{}\n  from  {}\n  to    {}",
+            change.what, change.from, change.to
+        );
+    }
+    for note in &import.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text.push_str(match (import.changes.is_empty(), dry_run) {
+        (true, _) => "Nothing changes.",
+        (false, true) => "Nothing was changed; without --dry-run this will be.",
+        (false, false) => "Changed.",
+    });
+    text
+}
+
+fn previewed(preview: &Preview) -> String {
+    let mut text = format!(
+        "Issuer           {}\nName identifier  {}\n  format         {}\n",
+        preview.issuer,
+        preview
+            .name_id
+            .as_deref()
+            .unwrap_or("(made at the first sign-in)"),
+        preview.name_id_format
+    );
+    for attribute in &preview.attributes {
+        let _ = writeln!(
+            text,
+            "{}\n  {}",
+            attribute.name,
+            attribute.values.join("\n  ")
+        );
+    }
+    text
+}
+
 fn shown(app: &AppInfo) -> String {
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    format!(
-        "Id                  {}\nKind                {}\nLabel               {}\nEnabled             {}\nDomain              {}\nIssuer              {}\nRealm               {}\nReply addresses     {}\nSign-in             {}\nSign-out            {}\nFederation metadata {}\nCommands            {}\nThumbprint          {}\nCertificate until   {}\nGranted to          {}\n",
-        app.id,
-        app.kind_in_words(),
-        app.label,
-        if app.enabled { "yes" } else { "no" },
-        or_none(&app.domain),
-        app.issuer,
-        app.realm,
-        app.reply_urls.join(" "),
-        app.wsfed_url,
-        app.signout_url,
-        app.federation_metadata_url,
-        or_none(&app.commands_url),
-        app.certificate_thumbprint,
-        app.certificate_expires_at.format("%Y-%m-%d"),
-        if app.groups.is_empty() {
-            "nobody; use “countersign app grant”".to_owned()
-        } else {
-            app.groups.join(", ")
-        },
-    )
+    let groups = if app.groups.is_empty() {
+        "nobody; use “countersign app grant”".to_owned()
+    } else {
+        app.groups.join(", ")
+    };
+    let protocol =
+        (app.wsfed_url.is_some() && app.saml.is_some()).then(|| app.protocol.to_string());
+    let saml = app.saml.as_ref();
+    let lines = [
+        ("Id", Some(app.id.clone())),
+        ("Kind", Some(app.kind_in_words().to_owned())),
+        ("Label", Some(app.label.clone())),
+        (
+            "Enabled",
+            Some(if app.enabled { "yes" } else { "no" }.to_owned()),
+        ),
+        ("Protocol", protocol),
+        ("Slug", app.slug.clone()),
+        ("Domain", app.domain.clone()),
+        ("Issuer", Some(app.issuer.clone())),
+        ("Realm", app.realm.clone()),
+        (
+            "Reply addresses",
+            app.realm.as_ref().map(|_| app.reply_urls.join(" ")),
+        ),
+        ("Sign-in", app.wsfed_url.clone()),
+        ("Sign-out", app.signout_url.clone()),
+        ("Federation metadata", app.federation_metadata_url.clone()),
+        ("SAML sign-in", app.saml_sso_url.clone()),
+        ("SAML sign-out", app.saml_slo_url.clone()),
+        ("SAML metadata", app.saml_metadata_url.clone()),
+        ("Entity id", app.entity_id.clone()),
+        ("ACS addresses", saml.map(|_| app.acs_urls.join(" "))),
+        (
+            "Signed",
+            saml.map(|saml| format!("{} with {}", saml.sign, saml.signature_algorithm)),
+        ),
+        (
+            "Encrypted",
+            saml.map(|saml| if saml.encrypt { "yes" } else { "no" }.to_owned()),
+        ),
+        (
+            "Signed requests",
+            saml.map(|saml| {
+                if saml.signed_requests {
+                    "required"
+                } else {
+                    "not required"
+                }
+                .to_owned()
+            }),
+        ),
+        ("Commands", app.commands_url.clone()),
+        ("Thumbprint", Some(app.certificate_thumbprint.clone())),
+        (
+            "Certificate until",
+            Some(app.certificate_expires_at.format("%Y-%m-%d").to_string()),
+        ),
+        ("Granted to", Some(groups)),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:<20}{value}");
+        }
+    }
+    text
 }
 
 #[derive(Subcommand)]

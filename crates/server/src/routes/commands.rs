@@ -53,6 +53,10 @@ pub async fn show(
     if !in_browser {
         return Ok((plain, script).into_response());
     }
+    let (protocol, metadata) = match federation.protocol {
+        store::Protocol::Wsfed => ("WS-Federation", &shown.federation_metadata_url),
+        store::Protocol::Saml => ("SAML 2.0", &shown.saml_metadata_url),
+    };
     let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Ok(page(&pages::Commands {
         facts: vec![
@@ -63,7 +67,8 @@ pub async fn show(
                 &federation.passive_sign_in_url,
             ),
             fact("Sign-out (SignOutUri)", &federation.sign_out_url),
-            fact("Federation metadata", &shown.federation_metadata_url),
+            fact("Protocol", protocol),
+            fact("Metadata", metadata.as_deref().unwrap_or_default()),
             fact("Certificate thumbprint (SHA-1)", &federation.thumbprint),
             fact(
                 "Certificate valid until",

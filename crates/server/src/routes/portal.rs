@@ -1,9 +1,8 @@
-//! The portal: where a person starts, and where the session is ended by hand.
+//! The portal: where a person starts.
 
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::urls::route;
-use serde::Deserialize;
 
 use crate::app::App;
 use crate::extract::Browser;
@@ -41,39 +40,11 @@ pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Respon
                 domain: app.domain.unwrap_or_default(),
                 commands_href: app.commands_url,
                 metadata_href: app.federation_metadata_url,
+                saml_metadata_href: app.saml_metadata_url,
             })
             .collect(),
         form_token: browser.form_token(),
         sign_out_action: route::SIGN_OUT.to_owned(),
     })?;
     Ok((browser.cookies(), html).into_response())
-}
-
-#[derive(Deserialize)]
-pub struct SignOut {
-    #[serde(default)]
-    form_token: String,
-}
-
-/// `POST /sign-out`
-pub async fn sign_out(
-    State(app): State<App>,
-    mut browser: Browser,
-    Form(form): Form<SignOut>,
-) -> Result<Response, Failure> {
-    browser.check_form(&form.form_token)?;
-    if let Some(token) = browser.session() {
-        app.idp.sign_out(&token, &browser.origin.now()).await?;
-        browser.end_session();
-    }
-    Ok((
-        browser.cookies(),
-        page(&pages::SignedOut {
-            continue_to: Some(pages::Link {
-                label: "Sign in again".to_owned(),
-                href: route::SIGN_IN.to_owned(),
-            }),
-        })?,
-    )
-        .into_response())
 }

@@ -4,7 +4,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::attempts::{Begun, Target};
-use idp::wsfed::SignOn;
+use idp::sign_on::SignOn;
 use idp::{Refusal, urls::route};
 use protocol::wsfed::{Message, SignIn};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{page, wsfed};
+use crate::routes::{page, post_back};
 
 /// What the form posts.
 #[derive(Deserialize)]
@@ -76,26 +76,42 @@ pub async fn attempt(
         Target::WsFed { app_id, request } => {
             let request = stored_request(request)?;
             let (session, origin) = (browser.session(), browser.origin.now());
-            match app
+            let outcome = app
                 .idp
                 .wsfed_sign_on(app_id, &request, session.as_ref(), begun.begun_at, &origin)
-                .await?
-            {
-                SignOn::Post(post) => wsfed::post_back(post),
-                SignOn::Authenticate => {
-                    let app_label = app.idp.app_label(app_id).await?;
-                    form(
-                        &app,
-                        browser,
-                        &here,
-                        Prompt {
-                            app_label,
-                            username: request.username.unwrap_or_default(),
-                            message: None,
-                        },
-                    )
-                }
-            }
+                .await?;
+            go_on(&app, browser, &here, app_id, request.username, outcome).await
+        }
+        Target::Saml { app_id, request } => {
+            let (session, origin) = (browser.session(), browser.origin.now());
+            let outcome = app
+                .idp
+                .saml_sign_on(app_id, request, session.as_ref(), begun.begun_at, &origin)
+                .await?;
+            let username = request.username().map(str::to_owned);
+            go_on(&app, browser, &here, app_id, username, outcome).await
+        }
+    }
+}
+
+/// To the application, or to the form.
+async fn go_on(
+    app: &App,
+    browser: Browser,
+    here: &str,
+    app_id: &str,
+    username: Option<String>,
+    outcome: SignOn,
+) -> Result<Response, Failure> {
+    match outcome {
+        SignOn::Post(post) => post_back(post),
+        SignOn::Authenticate => {
+            let prompt = Prompt {
+                app_label: app.idp.app_label(app_id).await?,
+                username: username.unwrap_or_default(),
+                message: None,
+            };
+            form(app, browser, here, prompt)
         }
     }
 }
@@ -109,7 +125,9 @@ pub async fn submit_attempt(
 ) -> Result<Response, Failure> {
     let begun = begun(&app, &attempt, &browser).await?;
     let app_label = match &begun.target {
-        Target::WsFed { app_id, .. } => app.idp.app_label(app_id).await?,
+        Target::WsFed { app_id, .. } | Target::Saml { app_id, .. } => {
+            app.idp.app_label(app_id).await?
+        }
         Target::Page { .. } => None,
     };
     let here = format!("{}/{attempt}", route::SIGN_IN);

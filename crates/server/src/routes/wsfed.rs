@@ -6,14 +6,14 @@ use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::Refusal;
 use idp::attempts::Target;
-use idp::wsfed::{PostBack, SignOn};
-use protocol::wsfed::{BadRequest, Message, SignIn};
+use idp::sign_on::SignOn;
+use protocol::BadRequest;
+use protocol::wsfed::{Message, SignIn};
 
 use crate::app::App;
 use crate::extract::Browser;
-use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{POST_BACK_POLICY, page};
+use crate::routes::{post_back, sign_out as round};
 
 /// `/wsfed/{app_id}`
 pub async fn endpoint(
@@ -24,7 +24,7 @@ pub async fn endpoint(
     form: Bytes,
 ) -> Result<Response, Failure> {
     let message = message(&app, &app_id, &browser, query, &form).await?;
-    if message == Message::Bare {
+    if matches!(message, Message::Bare { .. }) {
         let refusal = Refusal::BadRequest(BadRequest::Missing { parameter: "wa" });
         let origin = browser.origin.now();
         return Ok(app.idp.refuse_token(&app_id, refusal, &origin).await?);
@@ -52,9 +52,15 @@ async fn answer(
 ) -> Result<Response, Failure> {
     match message {
         Message::SignIn(request) => sign_in(app, app_id, browser, &request).await,
-        Message::SignOut { reply } => end_session(app, &app_id, browser, reply.as_deref()).await,
+        Message::SignOut { reply } | Message::Bare { reply } => {
+            let (session, origin) = (browser.session(), browser.origin.now());
+            let signed_out = app
+                .idp
+                .wsfed_sign_out(&app_id, reply.as_deref(), session.as_ref(), &origin)
+                .await?;
+            round::answer(browser, signed_out)
+        }
         Message::SignOutCleanup { .. } => clean_up(app, browser).await,
-        Message::Bare => end_session(app, &app_id, browser, None).await,
     }
 }
 
@@ -114,48 +120,10 @@ async fn sign_in(
     }
 }
 
-/// The form that the browser posts to the application.
-pub fn post_back(post: PostBack) -> Result<Response, Failure> {
-    let fields = post
-        .fields
-        .into_iter()
-        .map(|(name, value)| pages::Field {
-            name: name.to_owned(),
-            value,
-        })
-        .collect();
-    let html = page(&pages::PostBack {
-        app_label: post.app_label,
-        action: post.action,
-        fields,
-    })?;
-    Ok(([(header::CONTENT_SECURITY_POLICY, POST_BACK_POLICY)], html).into_response())
-}
-
-async fn end_session(
-    app: &App,
-    app_id: &str,
-    mut browser: Browser,
-    reply: Option<&str>,
-) -> Result<Response, Failure> {
-    if let Some(token) = browser.session() {
-        app.idp.sign_out(&token, &browser.origin.now()).await?;
-        browser.end_session();
-    }
-    match app.idp.wsfed_sign_out_reply(app_id, reply).await? {
-        Some(reply) => Ok((browser.cookies(), Redirect::to(&reply)).into_response()),
-        None => Ok((
-            browser.cookies(),
-            page(&pages::SignedOut { continue_to: None })?,
-        )
-            .into_response()),
-    }
-}
-
 /// Loaded as an image or in a frame by an application that signs people out everywhere.
 async fn clean_up(app: &App, mut browser: Browser) -> Result<Response, Failure> {
     if let Some(token) = browser.session() {
-        app.idp.sign_out(&token, &browser.origin.now()).await?;
+        app.idp.clean_up(&token, &browser.origin.now()).await?;
         browser.end_session();
     }
     Ok((

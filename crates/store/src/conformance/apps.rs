@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Database;
 use super::samples::{app, at, group, issuer, user};
-use crate::{App, AppKind, AttributeRule, Error, Issuer, Source};
+use crate::{App, AppKind, AttributeRule, Error, Issuer, Protocol, Source};
 
 const ALL_SOURCES: [Source; 7] = [
     Source::Upn,
@@ -22,24 +22,35 @@ pub(super) async fn an_app_comes_back_as_added(database: Database) {
     let microsoft = app("663a8fb979aa83c58df6081e");
     let mut other = App {
         kind: AppKind::Wsfed,
+        saml: None,
         cloud: None,
         entra_url: Some("http://localhost:8081".to_owned()),
         ..app("663a8fb979aa83c58df6081f")
     };
     let constant = Source::Constant("123".to_owned());
     let sources = ALL_SOURCES.into_iter().chain([constant]);
-    other.wsfed.attributes = sources
+    other.wsfed.as_mut().unwrap().attributes = sources
         .map(|source| AttributeRule {
             name: "urn:x".to_owned(),
             source,
         })
         .collect();
-    add(&database, &[(&microsoft, &[]), (&other, &[])]).await;
+    let saml = App {
+        kind: AppKind::Saml,
+        protocol: Protocol::Saml,
+        slug: Some("wiki".to_owned()),
+        wsfed: None,
+        ..app("663a8fb979aa83c58df60820")
+    };
+    add(&database, &[(&microsoft, &[]), (&other, &[]), (&saml, &[])]).await;
     let mut read = database.read().await;
+    assert_eq!(read.app_by_slug("wiki").await.unwrap(), Some(saml));
+    assert_eq!(read.app_by_slug("Wiki").await.unwrap(), None);
     assert_eq!(read.app(&microsoft.id).await.unwrap(), Some(microsoft));
     let found = read.app(&other.id).await.unwrap().unwrap();
     assert_eq!(found, other);
-    let stored = serde_json::to_value(&found.wsfed.attributes[2..]).unwrap();
+    let rules = found.wsfed.unwrap().attributes;
+    let stored = serde_json::to_value(&rules[2..]).unwrap();
     assert_eq!(stored[0]["source"], json!("display-name"));
     assert_eq!(stored[5]["source"], json!({"constant": "123"}));
     assert_eq!(read.app("663A8FB979AA83C58DF6081E").await.unwrap(), None);
@@ -122,18 +133,69 @@ pub(super) async fn an_issuer_needs_its_app(database: Database) {
     assert!(matches!(refused, Err(Error::Missing)), "{refused:?}");
 }
 
-pub(super) async fn an_app_is_disabled_and_enabled_again(database: Database) {
+pub(super) async fn an_app_changes_alone_and_keeps_what_it_is(database: Database) {
     let (first, second) = (app("a"), app("b"));
     add(&database, &[(&first, &[]), (&second, &[])]).await;
-    for enabled in [false, true] {
-        let mut write = database.write().await;
-        assert!(write.set_app_enabled("a", enabled).await.unwrap());
-        assert!(!write.set_app_enabled("c", enabled).await.unwrap());
-        write.commit().await.unwrap();
-        let mut read = database.read().await;
-        assert_eq!(read.app("a").await.unwrap().unwrap().enabled, enabled);
-        assert!(read.app("b").await.unwrap().unwrap().enabled);
-    }
+    let changed = App {
+        label: "Office".to_owned(),
+        enabled: false,
+        protocol: Protocol::Saml,
+        slug: Some("office".to_owned()),
+        wsfed: None,
+        saml: None,
+        ..first
+    };
+    let mut write = database.write().await;
+    assert!(write.update_app(&changed).await.unwrap());
+    assert!(!write.update_app(&app("c")).await.unwrap());
+    write.commit().await.unwrap();
+    let mut read = database.read().await;
+    assert_eq!(read.app("a").await.unwrap(), Some(changed));
+    assert_eq!(read.app("b").await.unwrap(), Some(second));
+}
+
+pub(super) async fn a_slug_is_taken_once(database: Database) {
+    let slug = Some("office".to_owned());
+    let first = App { slug, ..app("a") };
+    let second = App {
+        slug: first.slug.clone(),
+        ..app("b")
+    };
+    add(&database, &[(&first, &[])]).await;
+    let taken = database.write().await.add_app(&second, &[]).await;
+    assert!(
+        matches!(taken, Err(Error::Taken { what: "slug" })),
+        "{taken:?}"
+    );
+}
+
+pub(super) async fn an_issuer_is_replaced_by_one_that_is_free(database: Database) {
+    let (first, second) = (app("a"), app("b"));
+    let [one, other] = [issuer(&first, "a.example"), issuer(&second, "b.example")];
+    add(
+        &database,
+        &[
+            (&first, std::slice::from_ref(&one)),
+            (&second, std::slice::from_ref(&other)),
+        ],
+    )
+    .await;
+    let taken = database
+        .write()
+        .await
+        .set_issuer("a", &one.issuer, &other.issuer)
+        .await;
+    assert!(
+        matches!(taken, Err(Error::Taken { what: "issuer" })),
+        "{taken:?}"
+    );
+    let mut write = database.write().await;
+    let new = "urn:uri:a.example";
+    assert!(write.set_issuer("a", &one.issuer, new).await.unwrap());
+    assert!(!write.set_issuer("a", &other.issuer, new).await.unwrap());
+    write.commit().await.unwrap();
+    let found = database.read().await.issuers_of("a").await.unwrap();
+    assert_eq!((found.len(), found[0].issuer.as_str()), (1, new));
 }
 
 pub(super) async fn a_grant_reaches_the_members_of_its_group(database: Database) {

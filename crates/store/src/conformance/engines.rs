@@ -26,7 +26,8 @@ impl Database {
     }
 
     /// Runs statements that the store itself never would.
-    pub(super) async fn meddle(&self, sql: &'static str) {
+    pub(super) async fn meddle(&self, sql: impl Into<String>) {
+        let sql = AssertSqlSafe(sql.into());
         if let Some(path) = self.url.strip_prefix("sqlite://") {
             let options = SqliteConnectOptions::new().filename(path);
             let mut connection: SqliteConnection = options.connect().await.unwrap();

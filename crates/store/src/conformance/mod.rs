@@ -62,7 +62,9 @@ conformance! {
         apps_without_a_domain_do_not_exclude_each_other
         an_issuer_is_found_by_its_domain
         an_issuer_needs_its_app
-        an_app_is_disabled_and_enabled_again
+        an_app_changes_alone_and_keeps_what_it_is
+        a_slug_is_taken_once
+        an_issuer_is_replaced_by_one_that_is_free
         a_grant_reaches_the_members_of_its_group
     }
     signing {
@@ -77,6 +79,13 @@ conformance! {
         a_sign_on_holds_everything_a_token_needs
         a_sign_on_says_what_is_missing
         a_sign_on_takes_the_current_key_only
+        who_has_a_token_is_durable_with_its_audit_line
+        a_token_of_a_session_that_has_ended_is_still_on_record
+        sessions_are_found_by_what_their_app_was_told
+        an_ended_session_leaves_no_trace_of_its_apps
+        a_pairwise_id_stays_what_it_was_first
+        a_sign_out_and_its_steps_come_back_as_added
+        a_step_moves_on_once
     }
     small {
         an_attempt_comes_back_as_added_and_ends_once
@@ -115,5 +124,6 @@ conformance! {
         a_new_database_opens_in_many_processes_at_once
         a_database_of_a_newer_version_is_refused
         a_changed_migration_is_refused
+        a_database_of_the_first_version_keeps_everything
     }
 }

@@ -4,17 +4,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{PgPool, SqlitePool};
 use tokio::task::JoinSet;
 
 use super::Database;
 use super::engines::environment;
-use super::samples::user;
-use crate::{OpenError, Store};
+use super::samples::{app, issuer, microsofts_saml, user};
+use crate::{AppKind, Error, OpenError, Protocol, Store};
 
 /// Tells `one_of_many_processes` which database to open.
 const URL_OF_MANY: &str = "COUNTERSIGN_TEST_OPEN_URL";
 const UNDO_MIGRATIONS: &str = "
+    DROP TABLE sign_out_steps; DROP TABLE sign_outs; DROP TABLE pairwise_ids; DROP TABLE session_apps;
     DROP TABLE one_time_links; DROP TABLE settings; DROP TABLE audit; DROP TABLE familiar_sources;
     DROP TABLE throttles; DROP TABLE sign_in_attempts; DROP TABLE sessions;
     DROP TABLE signing_keys; DROP TABLE app_grants; DROP TABLE issuers; DROP TABLE apps;
@@ -104,7 +107,9 @@ pub(super) async fn a_changed_migration_is_refused(database: Database) {
     write.set_setting_once("other", b"other").await.unwrap();
     write.commit().await.unwrap();
     database
-        .meddle("UPDATE _sqlx_migrations SET checksum = (SELECT value FROM settings)")
+        .meddle(
+            "UPDATE _sqlx_migrations SET checksum = (SELECT value FROM settings) WHERE version = 1",
+        )
         .await;
     let refused = Store::open(&database.url).await.unwrap_err();
     let changed = matches!(
@@ -112,6 +117,88 @@ pub(super) async fn a_changed_migration_is_refused(database: Database) {
         OpenError::Migrate(MigrateError::VersionMismatch(1))
     );
     assert!(changed, "{refused:?}");
+}
+
+pub(super) async fn a_database_of_the_first_version_keeps_everything(database: Database) {
+    let first = Database {
+        url: fresh(&database).await,
+        ..database
+    };
+    run_first_migration(&first.url).await;
+    let group = if first.url.starts_with("sqlite://") {
+        "x'00000000000070008000000000000002'"
+    } else {
+        "'00000000-0000-7000-8000-000000000002'"
+    };
+    let wsfed = |realm: &str, reply: &str| {
+        format!(
+            r#"{{"realm":"{realm}","replies":["{reply}"],"name_id":{{"format":"urn:x","source":"upn"}},"attributes":[]}}"#
+        )
+    };
+    let microsoft = wsfed(
+        "urn:federation:MicrosoftOnline",
+        "https://login.microsoftonline.com/login.srf",
+    );
+    let wiki = wsfed("urn:wiki", "https://wiki.example/");
+    let time = "'2026-11-21T00:00:00+00:00'";
+    first
+        .meddle(format!(
+            "INSERT INTO groups (id, name, name_key, created_at) VALUES ({group}, 'Staff', 'staff', {time});
+             INSERT INTO apps (id, kind, label, enabled, wsfed, cloud, entra_url, created_at) VALUES
+               ('m', 'm365', 'Microsoft 365', TRUE, '{microsoft}', 'worldwide', NULL, {time}),
+               ('w', 'wsfed', 'Wiki', FALSE, '{wiki}', NULL, NULL, {time});
+             INSERT INTO issuers (issuer, app_id, domain) VALUES ('https://contoso.example', 'm', 'contoso.example');
+             INSERT INTO app_grants (app_id, group_id) VALUES ('m', {group});"
+        ))
+        .await;
+    let store = Store::open(&first.url).await.unwrap();
+    let mut read = store.read().await.unwrap();
+    let apps = read.apps().await.unwrap();
+    let [microsoft, wiki] = &apps[..] else {
+        panic!("{apps:?}");
+    };
+    assert_eq!(microsoft.saml, Some(microsofts_saml()));
+    assert_eq!(microsoft.kind, AppKind::M365);
+    assert_eq!(
+        (microsoft.protocol, &microsoft.slug),
+        (Protocol::Wsfed, &None)
+    );
+    assert_eq!((wiki.kind, wiki.enabled), (AppKind::Wsfed, false));
+    assert_eq!(
+        (&wiki.saml, wiki.wsfed.as_ref().unwrap().realm.as_str()),
+        (&None, "urn:wiki")
+    );
+    assert_eq!(read.granted_groups("m").await.unwrap()[0].name, "Staff");
+    let kept = read.issuer_of_domain("contoso.example").await.unwrap();
+    assert_eq!(kept.unwrap().app_id, "m");
+    drop(read);
+    let elsewhere = issuer(&app("elsewhere"), "other.example");
+    let mut write = store.write().await.unwrap();
+    let refused = write.add_app(&app("a"), &[elsewhere]).await;
+    assert!(matches!(refused, Err(Error::Missing)), "references hold");
+    drop(write);
+    store.close().await;
+}
+
+/// What a server of before the second migration did when it opened an empty database.
+async fn run_first_migration(url: &str) {
+    let all = sqlx::migrate!("../../migrations");
+    let first = all.iter().filter(|migration| migration.version == 1);
+    let migrator = Migrator {
+        migrations: first.cloned().collect::<Vec<_>>().into(),
+        ..Migrator::DEFAULT
+    };
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let options = SqliteConnectOptions::new().filename(path);
+        let pool = SqlitePool::connect_with(options.create_if_missing(true)).await;
+        let pool = pool.unwrap();
+        migrator.run(&pool).await.unwrap();
+        pool.close().await;
+    } else {
+        let pool = PgPool::connect(url).await.unwrap();
+        migrator.run(&pool).await.unwrap();
+        pool.close().await;
+    }
 }
 
 #[tokio::test]

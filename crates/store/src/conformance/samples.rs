@@ -5,8 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer, NameIdRule, OneTimeLink,
-    Session, SigningKey, Source, Stage, User, WsFedSettings,
+    Acs, App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer, LogoutService, NameIdRule,
+    OneTimeLink, Protocol, SamlAttributeRule, SamlBinding, SamlSettings, Session, SignOut, Signed,
+    SigningKey, Source, Stage, User, WsFedSettings,
 };
 
 /// A fixed moment plus some seconds, with all six digits that both engines keep.
@@ -47,7 +48,9 @@ pub(super) fn app(id: &str) -> App {
         kind: AppKind::M365,
         label: "Microsoft 365".to_owned(),
         enabled: true,
-        wsfed: WsFedSettings {
+        protocol: Protocol::Wsfed,
+        slug: None,
+        wsfed: Some(WsFedSettings {
             realm: "urn:federation:MicrosoftOnline".to_owned(),
             replies: vec!["https://login.microsoftonline.com/login.srf".to_owned()],
             name_id: NameIdRule {
@@ -58,10 +61,46 @@ pub(super) fn app(id: &str) -> App {
                 name: "http://schemas.xmlsoap.org/claims/UPN".to_owned(),
                 source: Source::Upn,
             }],
-        },
+        }),
+        saml: Some(microsofts_saml()),
         cloud: Some("worldwide".to_owned()),
         entra_url: None,
         created_at: at(0),
+    }
+}
+
+/// What every Microsoft 365 application has by SAML, those of before the migration included.
+pub(super) fn microsofts_saml() -> SamlSettings {
+    let address = "https://login.microsoftonline.com/login.srf".to_owned();
+    SamlSettings {
+        entity_id: "urn:federation:MicrosoftOnline".to_owned(),
+        acs: vec![Acs {
+            url: address.clone(),
+            index: 0,
+            is_default: true,
+        }],
+        logout: Some(LogoutService {
+            binding: SamlBinding::Post,
+            url: address,
+            response_url: None,
+        }),
+        name_id: NameIdRule {
+            format: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent".to_owned(),
+            source: Source::ImmutableId,
+        },
+        attributes: vec![SamlAttributeRule {
+            name: "IDPEmail".to_owned(),
+            name_format: None,
+            friendly_name: None,
+            source: Source::Upn,
+        }],
+        sign: Signed::Assertion,
+        signature_algorithm: "rsa-sha256".to_owned(),
+        encryption_certificate: None,
+        encrypt: false,
+        signing_certificates: Vec::new(),
+        signed_requests: false,
+        relay_state: None,
     }
 }
 
@@ -127,5 +166,16 @@ pub(super) fn line(event: &str, seconds: i64) -> AuditLine {
         source: Some("2001:db8::7".to_owned()),
         correlation_id: Some("c0ffee".to_owned()),
         details: details.as_object().expect("written as an object").clone(),
+    }
+}
+
+pub(super) fn sign_out(byte: u8) -> SignOut {
+    SignOut {
+        id_hash: vec![byte; 32],
+        finish: r#"{"page":null}"#.to_owned(),
+        user_upn: "alice@contoso.example".to_owned(),
+        correlation_id: "c0ffee".to_owned(),
+        created_at: at(0),
+        expires_at: at(3_600),
     }
 }

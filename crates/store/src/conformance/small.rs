@@ -3,8 +3,8 @@
 use chrono::{TimeDelta, Timelike};
 
 use super::Database;
-use super::samples::{at, attempt, link, session, user};
-use crate::{Attempt, OneTimeLink, Session, Throttle};
+use super::samples::{at, attempt, link, session, sign_out, user};
+use crate::{Attempt, OneTimeLink, Session, SignOut, Throttle};
 
 pub(super) async fn an_attempt_comes_back_as_added_and_ends_once(database: Database) {
     let own = attempt(7);
@@ -115,6 +115,11 @@ pub(super) async fn a_purge_removes_exactly_what_has_expired(database: Database)
         write.add_session(&session).await.unwrap();
         write.add_attempt(&attempt).await.unwrap();
         write.add_one_time_link(&link).await.unwrap();
+        let sign_out = SignOut {
+            expires_at,
+            ..sign_out(byte)
+        };
+        write.add_sign_out(&sign_out, &[]).await.unwrap();
     }
     for (key, last_failure_at, locked_until) in [
         ("old", now - month - moment, None),
@@ -141,7 +146,7 @@ pub(super) async fn a_purge_removes_exactly_what_has_expired(database: Database)
     write.commit().await.unwrap();
 
     let mut write = database.write().await;
-    assert_eq!(write.purge(now).await.unwrap(), 5);
+    assert_eq!(write.purge(now).await.unwrap(), 6);
     assert_eq!(write.purge(now).await.unwrap(), 0);
     write.commit().await.unwrap();
     let mut read = database.read().await;
@@ -150,6 +155,7 @@ pub(super) async fn a_purge_removes_exactly_what_has_expired(database: Database)
         assert_eq!(read.session(&hash).await.unwrap().is_some(), kept);
         assert_eq!(read.attempt(&hash).await.unwrap().is_some(), kept);
         assert_eq!(read.one_time_link(&hash).await.unwrap().is_some(), kept);
+        assert_eq!(read.sign_out(&hash).await.unwrap().is_some(), kept);
     }
     for (key, kept) in [("old", false), ("old and locked", true), ("young", true)] {
         assert_eq!(read.throttle(key).await.unwrap().is_some(), kept, "{key}");

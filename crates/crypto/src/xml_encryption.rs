@@ -1,0 +1,152 @@
+//! Encrypts an element for its only reader (XML Encryption 1.1): AES-256-GCM, its key under RSA-OAEP.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use openssl::{
+    error::ErrorStack,
+    pkey_ctx::PkeyCtx,
+    rsa::Padding,
+    symm::{Cipher, encrypt_aead},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    certificate::{Certificate, LEAST_BITS},
+    random,
+};
+
+/// The `xenc:EncryptedData` that stands for `element` (xmlenc-core1 §3.4), itself in exclusive canonical form, so
+/// that it can be part of a document that is signed.
+///
+/// `element` must declare every namespace that it uses, since its reader sees it alone.
+pub fn encrypt(element: &str, recipient: &Certificate) -> Result<String, CannotEncrypt> {
+    if recipient.rsa_bits().is_none_or(|bits| bits < LEAST_BITS) {
+        return Err(CannotEncrypt::Key);
+    }
+    let content_key = Zeroizing::new(random::bytes::<32>());
+    let nonce = random::bytes::<12>();
+    let mut tag = [0; 16];
+    let sealed = encrypt_aead(
+        Cipher::aes_256_gcm(),
+        &*content_key,
+        Some(&nonce),
+        &[],
+        element.as_bytes(),
+        &mut tag,
+    )?;
+    // xmlenc-core1 §5.2.4: the nonce in front, the tag behind.
+    let cipher_value = STANDARD.encode([&nonce[..], &sealed, &tag].concat());
+    let wrapped = STANDARD.encode(wrap(&*content_key, recipient)?);
+    let certificate = recipient.base64();
+    Ok(format!(
+        "<xenc:EncryptedData xmlns:xenc=\"{XENC}\" Type=\"{XENC}Element\">\
+         <xenc:EncryptionMethod Algorithm=\"http://www.w3.org/2009/xmlenc11#aes256-gcm\"></xenc:EncryptionMethod>\
+         <ds:KeyInfo xmlns:ds=\"{DS}\"><xenc:EncryptedKey>\
+         <xenc:EncryptionMethod Algorithm=\"{XENC}rsa-oaep-mgf1p\">\
+         <ds:DigestMethod Algorithm=\"{DS}sha1\"></ds:DigestMethod></xenc:EncryptionMethod>\
+         <ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>\
+         <xenc:CipherData><xenc:CipherValue>{wrapped}</xenc:CipherValue></xenc:CipherData>\
+         </xenc:EncryptedKey></ds:KeyInfo>\
+         <xenc:CipherData><xenc:CipherValue>{cipher_value}</xenc:CipherValue></xenc:CipherData>\
+         </xenc:EncryptedData>"
+    ))
+}
+
+/// Why an element was not encrypted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CannotEncrypt {
+    /// The reader's key is no RSA key of at least 2048 bits.
+    #[error("the certificate to encrypt to has no RSA key of at least 2048 bits")]
+    Key,
+    /// libcrypto failed.
+    #[error("libcrypto could not encrypt")]
+    Library(#[from] ErrorStack),
+}
+
+const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
+const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+
+/// RSA-OAEP with SHA-1 and MGF1 (RFC 8017 §7.1): the one form that every reader of SAML has. OAEP does not
+/// rest on SHA-1's resistance to collisions.
+fn wrap(content_key: &[u8], recipient: &Certificate) -> Result<Vec<u8>, ErrorStack> {
+    let mut context = PkeyCtx::new(recipient.key())?;
+    context.encrypt_init()?;
+    context.set_rsa_padding(Padding::PKCS1_OAEP)?;
+    let mut wrapped = Vec::new();
+    context.encrypt_to_vec(content_key, &mut wrapped)?;
+    Ok(wrapped)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use openssl::{pkey::PKey, symm::decrypt_aead};
+
+    use super::*;
+    use crate::{
+        certificate::SigningKey,
+        exclusive_c14n::canonicalize,
+        xml_signature::{Limits, read, text_of},
+    };
+
+    const ELEMENT: &str = "<a:Secret xmlns:a=\"urn:a\">Zoë &amp; Co</a:Secret>";
+
+    fn reader() -> SigningKey {
+        let from = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
+        SigningKey::generate("reader", from, 30).expect("a key")
+    }
+
+    /// What the reader does: unwraps the key, opens the content.
+    fn decrypt(encrypted: &str, reader: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+        let document = read(encrypted.as_bytes(), &Limits::default()).expect("XML");
+        let values: Vec<Vec<u8>> = document
+            .descendants()
+            .filter(|node| node.has_tag_name((XENC, "CipherValue")))
+            .map(|node| STANDARD.decode(text_of(node)).expect("base64"))
+            .collect();
+        let [wrapped, sealed_value] = &values[..] else {
+            panic!("{} values", values.len());
+        };
+        let key = PKey::private_key_from_der(&reader.private_key_der())?;
+        let mut context = PkeyCtx::new(&key)?;
+        context.decrypt_init()?;
+        context.set_rsa_padding(Padding::PKCS1_OAEP)?;
+        let mut content_key = Vec::new();
+        context.decrypt_to_vec(wrapped, &mut content_key)?;
+        let (nonce, rest) = sealed_value.split_at(12);
+        let (sealed, tag) = rest.split_at(rest.len() - 16);
+        decrypt_aead(
+            Cipher::aes_256_gcm(),
+            &content_key,
+            Some(nonce),
+            &[],
+            sealed,
+            tag,
+        )
+    }
+
+    #[test]
+    fn only_the_reader_can_open_what_was_encrypted() {
+        let reader = reader();
+        let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
+        assert!(!encrypted.contains("Zoë"));
+        let opened = decrypt(&encrypted, &reader).expect("the reader opens it");
+        assert_eq!(opened, ELEMENT.as_bytes());
+        let stranger = self::reader();
+        let by_stranger = decrypt(&encrypted, &stranger);
+        assert!(by_stranger.is_err(), "a stranger opened it");
+    }
+
+    #[test]
+    fn no_two_encryptions_are_alike() {
+        let reader = reader();
+        let encrypted = || encrypt(ELEMENT, reader.certificate()).expect("encrypted");
+        assert_ne!(encrypted(), encrypted());
+    }
+
+    #[test]
+    fn what_comes_out_is_canonical_and_can_be_signed_over() {
+        let encrypted = encrypt(ELEMENT, reader().certificate()).expect("encrypted");
+        let document = read(encrypted.as_bytes(), &Limits::default()).expect("XML");
+        assert_eq!(canonicalize(document.root_element(), None, &[]), encrypted);
+    }
+}

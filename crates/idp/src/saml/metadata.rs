@@ -1,0 +1,68 @@
+//! Our metadata: what a service provider reads about us, of one app.
+
+use protocol::{names, saml2};
+use store::{AppKind, Stage};
+
+use super::settings;
+use crate::Idp;
+use crate::error::{Error, Result};
+use crate::issue::{algorithm, sign};
+use crate::sign_on::{check_enabled, no_key};
+
+/// What every generic app may ask for besides its own format.
+const ALWAYS: [&str; 2] = [names::name_id::PERSISTENT, names::name_id::TRANSIENT];
+
+impl Idp {
+    /// The metadata of one app (SAML metadata §2.4.3), signed when that is asked for. It holds as long as
+    /// the certificate in it.
+    pub async fn saml_metadata(&self, reference: &str, signed: bool) -> Result<String> {
+        let app_id = self.addressed(reference).await?;
+        let app = self.look(&app_id, None).await?.app;
+        check_enabled(&app)?;
+        let settings = settings(&app)?;
+        let mut read = self.store.read().await?;
+        let keys = read.signing_keys(&app.id).await?;
+        drop(read);
+        let (issuer, current) = self.voice(&app).await?;
+        let mut certificates = vec![current.certificate().base64().to_owned()];
+        for next in keys.iter().filter(|key| key.stage == Stage::Next) {
+            let certificate = crypto::certificate::Certificate::from_der(&next.certificate)
+                .map_err(Error::broken)?;
+            certificates.push(certificate.base64().to_owned());
+        }
+        if keys.iter().all(|key| key.stage != Stage::Current) {
+            return Err(no_key());
+        }
+        let mut formats = vec![settings.name_id.format.as_str()];
+        if app.kind == AppKind::Saml {
+            formats.extend(
+                ALWAYS
+                    .iter()
+                    .filter(|format| **format != settings.name_id.format),
+            );
+        }
+        let attributes: Vec<(&str, Option<&str>)> = settings
+            .attributes
+            .iter()
+            .map(|rule| (rule.name.as_str(), rule.name_format.as_deref()))
+            .collect();
+        let unsigned = saml2::metadata::IdentityProvider {
+            id: &crypto::random::xml_id(),
+            entity_id: &issuer,
+            valid_until: current.certificate().not_after(),
+            certificates: &certificates.iter().map(String::as_str).collect::<Vec<_>>(),
+            sso_url: &self.urls.saml(&app.id),
+            slo_url: &self.urls.saml_sign_out(&app.id),
+            name_id_formats: &formats,
+            want_authn_requests_signed: settings.signed_requests,
+            attributes: &attributes,
+        }
+        .unsigned()
+        .map_err(Error::broken)?;
+        if signed {
+            sign(&unsigned, &current, algorithm(settings)?)
+        } else {
+            Ok(unsigned.xml)
+        }
+    }
+}

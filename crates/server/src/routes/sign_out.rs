@@ -1,0 +1,162 @@
+//! Signing out: the portal's button, and the round of the applications that have to be told.
+
+use axum::extract::{Form, Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Redirect, Response};
+use idp::sign_out::{Done, SignedOut, Step};
+use idp::urls::route;
+use serde::Deserialize;
+use store::StepState;
+
+use crate::app::App;
+use crate::extract::Browser;
+use crate::pages;
+use crate::problem::Failure;
+use crate::routes::{MESSAGE_POLICY, ROUND_POLICY, STEP_POLICY, message, page};
+
+/// How long the applications have to answer before the page goes on without them.
+const PATIENCE: u32 = 5;
+
+#[derive(Deserialize)]
+pub struct SignOut {
+    #[serde(default)]
+    form_token: String,
+}
+
+/// `POST /sign-out`
+pub async fn button(
+    State(app): State<App>,
+    browser: Browser,
+    Form(form): Form<SignOut>,
+) -> Result<Response, Failure> {
+    browser.check_form(&form.form_token)?;
+    let (session, origin) = (browser.session(), browser.origin.now());
+    let signed_out = app.idp.sign_out(session.as_ref(), &origin).await?;
+    answer(browser, signed_out)
+}
+
+/// Takes the cookie away, and goes on where the sign-out leads.
+pub fn answer(mut browser: Browser, signed_out: SignedOut) -> Result<Response, Failure> {
+    if browser.session().is_some() {
+        browser.end_session();
+    }
+    let next = match signed_out {
+        SignedOut::Done(done) => go(done)?,
+        SignedOut::Round(token) => Redirect::to(&address(&token)).into_response(),
+    };
+    Ok((browser.cookies(), next).into_response())
+}
+
+/// `GET /sign-out/{round}`: tells every application in a frame of its own.
+pub async fn round(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Failure> {
+    let round = app.idp.sign_out_round(&token).await?;
+    let here = address(&token);
+    let frame = |step: Step| pages::SignOutFrame {
+        href: step.reachable.then(|| format!("{here}/{}", step.position)),
+        label: step.label,
+        answers: step.answers,
+    };
+    let html = page(&pages::SignOutRound {
+        steps: round.steps.into_iter().map(frame).collect(),
+        result_href: format!("{here}/result"),
+        seconds: PATIENCE,
+    })?;
+    Ok(([(header::CONTENT_SECURITY_POLICY, ROUND_POLICY)], html).into_response())
+}
+
+/// `GET /sign-out/{round}/{position}`: on the way to one application, in a frame or by hand.
+pub async fn step(
+    State(app): State<App>,
+    Path((token, position)): Path<(String, i64)>,
+) -> Result<Response, Failure> {
+    match app.idp.sign_out_step(&token, position).await? {
+        Some(Done::Redirect(to)) => Ok((FRAMED, Redirect::to(&to)).into_response()),
+        Some(Done::Post(post)) => {
+            let html = page(&message(post, "Signing you out"))?;
+            Ok((FRAMED, html).into_response())
+        }
+        Some(Done::Page) | None => step_done(&token, "This application cannot be told"),
+    }
+}
+
+/// An application has answered.
+pub fn step_done(token: &str, title: &str) -> Result<Response, Failure> {
+    let html = page(&pages::SignOutStep {
+        title: title.to_owned(),
+        result_href: format!("{}/result", address(token)),
+    })?;
+    Ok((FRAMED, html).into_response())
+}
+
+/// `GET /sign-out/{round}/result`: how it went, unless all is well and somebody waits for the person.
+pub async fn result(
+    State(app): State<App>,
+    Path(token): Path<String>,
+) -> Result<Response, Failure> {
+    let (round, done) = app.idp.finish_sign_out(&token).await?;
+    if round.complete && !matches!(done, Done::Page) {
+        return go(done);
+    }
+    let here = address(&token);
+    let outcome = |step: Step| pages::SignOutOutcome {
+        outcome: in_words(&step),
+        href: (step.reachable && step.state != StepState::Done)
+            .then(|| format!("{here}/{}", step.position)),
+        label: step.label,
+    };
+    let (form, link) = match done {
+        Done::Post(post) => (Some(message(post, "")), None),
+        Done::Redirect(to) => (None, Some(link("Go back to the application", to))),
+        Done::Page => (None, Some(link("Sign in again", route::SIGN_IN.to_owned()))),
+    };
+    let html = page(&pages::SignOutResult {
+        steps: round.steps.into_iter().map(outcome).collect(),
+        complete: round.complete,
+        form,
+        link,
+    })?;
+    Ok(([(header::CONTENT_SECURITY_POLICY, MESSAGE_POLICY)], html).into_response())
+}
+
+/// What may be shown in a frame of the round's page.
+const FRAMED: [(header::HeaderName, &str); 2] = [
+    (header::CONTENT_SECURITY_POLICY, STEP_POLICY),
+    (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+];
+
+fn address(token: &str) -> String {
+    format!("{}/{token}", route::SIGN_OUT)
+}
+
+fn go(done: Done) -> Result<Response, Failure> {
+    match done {
+        Done::Page => {
+            let continue_to = Some(link("Sign in again", route::SIGN_IN.to_owned()));
+            Ok(page(&pages::SignedOut { continue_to })?.into_response())
+        }
+        Done::Redirect(to) => Ok(Redirect::to(&to).into_response()),
+        Done::Post(post) => {
+            let html = page(&message(post, "Signing you out"))?;
+            Ok(([(header::CONTENT_SECURITY_POLICY, MESSAGE_POLICY)], html).into_response())
+        }
+    }
+}
+
+fn link(label: &str, href: String) -> pages::Link {
+    pages::Link {
+        label: label.to_owned(),
+        href,
+    }
+}
+
+fn in_words(step: &Step) -> &'static str {
+    match step.state {
+        _ if !step.reachable => "cannot be told; close the browser to end its session",
+        StepState::Waiting => "has not been told",
+        StepState::Sent if step.answers => "has not answered",
+        StepState::Sent => "has been told",
+        StepState::Done => "has signed you out",
+        StepState::Partial => "has signed you out, but not everywhere behind it",
+        StepState::Failed => "could not sign you out",
+    }
+}
