@@ -12,6 +12,8 @@ mod company;
 mod demo;
 #[path = "end_to_end/portal.rs"]
 mod portal;
+#[path = "end_to_end/saml.rs"]
+mod saml;
 #[path = "end_to_end/serve.rs"]
 mod serve;
 #[path = "end_to_end/wsfed.rs"]

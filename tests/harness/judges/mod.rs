@@ -3,6 +3,7 @@
 //! Each takes the message as it was posted or published, the kind of element in it that must bear the signature, and
 //! the only certificate to trust.
 
+pub mod pysaml2;
 pub mod samael;
 #[cfg(test)]
 mod samples;
