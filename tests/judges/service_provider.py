@@ -131,14 +131,7 @@ def main(order):
         )
         return {"id": request_id, **carry(client, binding, request, destination, order, False)}
     if action == "logout-answered":
-        options = order.get("query", {})
-        response = client.parse_logout_request_response(
-            order["response"],
-            BINDINGS[order["binding"]],
-            relay_state=options.get("RelayState"),
-            sigalg=options.get("SigAlg"),
-            signature=options.get("Signature"),
-        )
+        response = client.parse_logout_request_response(order["response"], BINDINGS[order["binding"]])
         status = response.response.status.status_code
         return {
             "in_response_to": response.in_response_to,

@@ -16,6 +16,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use tempfile::NamedTempFile;
+use url::Url;
 
 /// Accepted, or refused for a reason.
 pub type Verdict = Result<(), String>;
@@ -25,6 +26,14 @@ pub type Verdict = Result<(), String>;
 pub enum Signed {
     /// A SAML 1.1 assertion, whose signature comes last (SAML 1.1 core §5.4.1), alone or in a WS-Trust response.
     Assertion,
+    /// A SAML 2.0 assertion, whose signature follows the issuer (SAML core §2.3.3), alone or in a response.
+    Assertion2,
+    /// A SAML 2.0 response, whose signature follows the issuer (SAML core §3.2.2).
+    Response,
+    /// A SAML 2.0 logout request (SAML core §3.7.1).
+    LogoutRequest,
+    /// A SAML 2.0 logout response (SAML core §3.7.2).
+    LogoutResponse,
     /// A metadata document, whose signature comes first (SAML metadata §2.3.2).
     Metadata,
 }
@@ -33,13 +42,20 @@ impl Signed {
     fn namespace(self) -> &'static str {
         match self {
             Self::Assertion => "urn:oasis:names:tc:SAML:1.0:assertion",
+            Self::Assertion2 => "urn:oasis:names:tc:SAML:2.0:assertion",
+            Self::Response | Self::LogoutRequest | Self::LogoutResponse => {
+                "urn:oasis:names:tc:SAML:2.0:protocol"
+            }
             Self::Metadata => "urn:oasis:names:tc:SAML:2.0:metadata",
         }
     }
 
     fn local_name(self) -> &'static str {
         match self {
-            Self::Assertion => "Assertion",
+            Self::Assertion | Self::Assertion2 => "Assertion",
+            Self::Response => "Response",
+            Self::LogoutRequest => "LogoutRequest",
+            Self::LogoutResponse => "LogoutResponse",
             Self::Metadata => "EntityDescriptor",
         }
     }
@@ -47,7 +63,7 @@ impl Signed {
     fn id_attribute(self) -> &'static str {
         match self {
             Self::Assertion => "AssertionID",
-            Self::Metadata => "ID",
+            _ => "ID",
         }
     }
 
@@ -65,6 +81,7 @@ impl Signed {
         let place = match self {
             Self::Assertion => "*[last()]",
             Self::Metadata => "*[1]",
+            _ => "*[2]",
         };
         let dsig = "http://www.w3.org/2000/09/xmldsig#";
         let reference = "*[local-name()='SignedInfo']/*[local-name()='Reference']";
@@ -98,6 +115,42 @@ pub fn everyone(message: &str, signed: Signed, certificate_pem: &str) -> Verdict
     } else {
         Err(refusals.join("\n"))
     }
+}
+
+/// The signature of a SAML message in a query (SAML bindings §3.4.4.1), checked by the openssl command line.
+pub fn query_signature(url: &Url, certificate_pem: &str) -> Verdict {
+    let query = url.query().unwrap_or_default();
+    let (signed, signature) = query
+        .split_once("&Signature=")
+        .ok_or_else(|| "the query is not signed".to_owned())?;
+    if !signed.ends_with("&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256")
+    {
+        return Err(format!("the signed part ends otherwise: {signed}"));
+    }
+    let certificate = openssl::x509::X509::from_pem(certificate_pem.as_bytes())
+        .map_err(|error| error.to_string())?;
+    let key = certificate
+        .public_key()
+        .map_err(|error| error.to_string())?;
+    let mut public = NamedTempFile::new().expect("the system has room for temporary files");
+    public
+        .write_all(&key.public_key_to_pem().map_err(|error| error.to_string())?)
+        .expect("a new file can be written");
+    let pairs = format!("Signature={signature}");
+    let (_, signature) = url::form_urlencoded::parse(pairs.as_bytes())
+        .next()
+        .expect("it is a pair");
+    let bytes = openssl::base64::decode_block(&signature).map_err(|error| error.to_string())?;
+    let mut file = NamedTempFile::new().expect("the system has room for temporary files");
+    file.write_all(&bytes).expect("a new file can be written");
+    run(
+        Command::new("openssl")
+            .args(["dgst", "-sha256", "-verify"])
+            .arg(public.path())
+            .arg("-signature")
+            .arg(file.path()),
+        signed,
+    )
 }
 
 /// A file with the certificate to trust, for programs that want it in one.

@@ -52,6 +52,7 @@ impl ServiceProvider {
     }
 
     /// The same with another setting of `service_provider.py`.
+    #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.order.insert(name.to_owned(), value.into());
         self

@@ -12,6 +12,9 @@ pub fn judge(message: &str, kind: Signed) -> Verdict {
     let schema = match kind {
         Signed::Assertion => file("response.xsd").into(),
         Signed::Metadata => ws_federation(),
+        Signed::Assertion2 | Signed::Response | Signed::LogoutRequest | Signed::LogoutResponse => {
+            PathBuf::from("/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd")
+        }
     };
     run(
         Command::new("xmllint")
