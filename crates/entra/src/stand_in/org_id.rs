@@ -95,28 +95,18 @@ mod tests {
             let rest = text.split_once(from).expect("it is there").1;
             rest.split_once(to).expect("it ends").0
         };
-        assert_eq!(
-            between("<DigestValue>", "</DigestValue>"),
-            BASE64.encode(sha1(b"<a ID=\"_1\"></a>"))
-        );
-        // What exclusive canonicalization makes of the element, done by hand.
-        let mut signed = format!(
-            "<SignedInfo xmlns=\"{DS}\">{}</SignedInfo>",
-            between("<SignedInfo>", "</SignedInfo>")
-        );
-        for name in [
-            "CanonicalizationMethod",
-            "SignatureMethod",
-            "Transform",
-            "DigestMethod",
-        ] {
-            let mut rest = signed.split(&format!("<{name} "));
-            let mut whole = rest.next().unwrap_or_default().to_owned();
-            for part in rest {
-                whole += &format!("<{name} {}", part.replacen("/>", &format!("></{name}>"), 1));
-            }
-            signed = whole;
-        }
+        let digest = BASE64.encode(sha1(b"<a ID=\"_1\"></a>"));
+        assert_eq!(between("<DigestValue>", "</DigestValue>"), digest);
+        let signed = [
+            r#"<SignedInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></CanonicalizationMethod>"#,
+            r##"<SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"></SignatureMethod><Reference URI="#_1"><Transforms>"##,
+            r#"<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"></Transform>"#,
+            r#"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms>"#,
+            r#"<DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue>"#,
+            &digest,
+            "</DigestValue></Reference></SignedInfo>",
+        ]
+        .concat();
         let value = BASE64
             .decode(between("<SignatureValue>", "</SignatureValue>"))
             .expect("it is base64");

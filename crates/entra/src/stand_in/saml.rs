@@ -147,7 +147,9 @@ mod tests {
                 r#"<samlp:RequestedAuthnContext Comparison="exact"><AuthnContextClassRef xmlns="urn:oasis:names:tc:SAML:2.0:assertion">{class}</AuthnContextClassRef></samlp:RequestedAuthnContext>"#
             )
         };
-        let check = |ask, attributes, context| check(ask, Variant::default(), attributes, context);
+        let check = |ask, attributes: &str, context: &str| {
+            check(ask, Variant::default(), attributes, context);
+        };
         check(Ask::PromptLogin, fresh, "");
         check(Ask::Fresh, fresh, "");
         check(Ask::FreshPassword, fresh, &class(PASSWORD));
