@@ -20,7 +20,7 @@ struct Wiki {
 
 impl Wiki {
     /// Added from its metadata, granted to Contoso's staff.
-    async fn of(contoso: Contoso, provider: ServiceProvider) -> Self {
+    fn of(contoso: Contoso, provider: ServiceProvider) -> Self {
         let metadata = provider.metadata_file();
         let app = contoso.server.cli_json(&[
             "app",
@@ -38,9 +38,9 @@ impl Wiki {
             "basic:role=\"reader\"",
         ]);
         let wiki = Self {
+            contoso,
             provider,
             app,
-            contoso,
         };
         wiki.contoso
             .server
@@ -145,7 +145,7 @@ fn xml_of(page: &Page) -> String {
 async fn alice_signs_in_to_a_service_provider_by_either_binding() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         for binding in ["redirect", "post"] {
             let browser = Browser::new();
             let (id, page) = wiki.ask(&browser, binding, json!({})).await;
@@ -174,7 +174,7 @@ async fn alice_signs_in_to_a_service_provider_by_either_binding() {
 async fn what_is_signed_and_encrypted_is_what_the_provider_insists_on() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/").with("encrypted", true);
-        let mut wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let mut wiki = Wiki::of(Contoso::on(database).await, provider);
         let browser = wiki.contoso.browser_of("alice@contoso.com").await;
         let certificate = text(&wiki.app, "signing_certificate").to_owned();
         for (sign, encrypt, algorithm) in [
@@ -243,7 +243,7 @@ async fn the_name_identifier_is_the_one_that_policy_and_settings_agree_on() {
     const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/");
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         let other = wiki.contoso.server.cli_json(&[
             "app",
             "add",
@@ -258,7 +258,7 @@ async fn the_name_identifier_is_the_one_that_policy_and_settings_agree_on() {
             "persistent=pairwise",
         ]);
         let browser = wiki.contoso.browser_of("alice@contoso.com").await;
-        let mut named = async |format: &str| {
+        let named = async |format: &str| {
             let options = json!({"name_id_policy": format});
             let (id, page) = wiki.ask(&browser, "redirect", options).await;
             let alice = wiki.judge(&id, &page).expect("pysaml2 takes the response");
@@ -297,7 +297,7 @@ async fn the_name_identifier_is_the_one_that_policy_and_settings_agree_on() {
 async fn requests_that_cannot_be_honoured_are_answered_to_the_provider_where_that_is_safe() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/");
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         let stranger = Browser::new();
         let alice = wiki.contoso.browser_of("alice@contoso.com").await;
         let carol = wiki.contoso.browser_of("carol@contoso.com").await;
@@ -373,7 +373,7 @@ async fn requests_that_cannot_be_honoured_are_answered_to_the_provider_where_tha
 async fn a_provider_signs_alice_out_here_and_everywhere() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         for binding in ["redirect", "post"] {
             let (browser, alice) = wiki.with_alice().await;
             let index = said(&alice, "session_index");
@@ -427,7 +427,7 @@ async fn a_provider_signs_alice_out_here_and_everywhere() {
 async fn signing_out_in_the_portal_tells_every_provider_and_shows_how_it_went() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         let quiet = wiki.contoso.server.cli_json(&[
             "app",
             "add",
@@ -517,7 +517,7 @@ async fn signing_out_in_the_portal_tells_every_provider_and_shows_how_it_went() 
 async fn a_logout_without_a_valid_signature_ends_nothing() {
     for database in databases() {
         let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
-        let wiki = Wiki::of(Contoso::on(database).await, provider).await;
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
         let (browser, alice) = wiki.with_alice().await;
         let order = json!({
             "binding": "redirect",

@@ -46,6 +46,16 @@ pub enum Protocol {
     Saml,
 }
 
+impl Protocol {
+    /// Its name among people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WsFed => "WS-Federation",
+            Self::Saml => "SAML 2.0",
+        }
+    }
+}
+
 /// A person in the directory.
 #[derive(Clone, Debug)]
 pub struct User {

@@ -24,8 +24,22 @@ impl Form {
         )
     }
 
+    /// The first value of this field.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of a field that may be there once; `Err` says that it is there more often.
+    pub fn once(&self, name: &str) -> Result<Option<&[u8]>, String> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(format!("{name} is there more than once")),
+        }
+    }
+
     /// Every value of this field, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.0
             .iter()
             .filter(move |(field, _)| field == name.as_bytes())

@@ -11,8 +11,15 @@ pub const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 /// The namespace of SAML 1.0 and 1.1, and the token type of both.
 pub const SAML1: &str = "urn:oasis:names:tc:SAML:1.0:assertion";
 pub const SAML2: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-pub const BEARER: &str = "urn:oasis:names:tc:SAML:1.0:cm:bearer";
+pub const BEARER1: &str = "urn:oasis:names:tc:SAML:1.0:cm:bearer";
 pub const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
+
+/// The protocol of SAML 2.0, whose assertions are in [`SAML2`].
+pub const SAML2P: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+pub const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+pub const PARTIAL_LOGOUT: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
+pub const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+pub const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
 
 pub const SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
@@ -26,6 +33,8 @@ pub const IMMUTABLE_ID: (&str, &str) = (
     "http://schemas.microsoft.com/LiveID/Federation/2008/05",
     "ImmutableID",
 );
+/// The attribute of SAML 2.0 for the UPN.
+pub const IDP_EMAIL: &str = "IDPEmail";
 /// Where Microsoft's documents look for the methods, and where AD FS really puts them.
 pub const METHODS: [(&str, &str); 2] = [
     (
@@ -37,7 +46,8 @@ pub const METHODS: [(&str, &str); 2] = [
         "authnmethodsreferences",
     ),
 ];
+pub const MULTIPLE_AUTHN: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 pub const MULTI_FACTOR: [&str; 2] = [
-    "http://schemas.microsoft.com/claims/multipleauthn",
+    MULTIPLE_AUTHN,
     "http://schemas.microsoft.com/claims/wiaormultiauthn",
 ];

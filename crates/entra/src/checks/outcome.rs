@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::rules::RULES;
 use super::{Rule, SignedIn};
 
 /// Every check with its outcome, and the person when none failed.
@@ -70,17 +69,17 @@ impl fmt::Display for Aadsts {
 }
 
 /// Why a check failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    code: u32,
-    why: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub code: Aadsts,
+    pub why: String,
 }
 
 pub(super) type Checked<T> = Result<T, Failure>;
 
 pub(super) fn failure(code: u32, why: impl Into<String>) -> Failure {
     Failure {
-        code,
+        code: Aadsts(code),
         why: why.into(),
     }
 }
@@ -108,27 +107,21 @@ impl<T> OrRaise<T> for Result<T, String> {
 pub(super) struct Ledger(Vec<Check>);
 
 impl Ledger {
-    pub fn new() -> Self {
+    pub fn new(rules: &[Rule]) -> Self {
         let not_reached = |rule: &Rule| Check {
             number: rule.number,
             title: rule.title,
             raises: rule.raises,
             outcome: Outcome::NotReached,
         };
-        Self(RULES.iter().map(not_reached).collect())
+        Self(rules.iter().map(not_reached).collect())
     }
 
     /// Writes down a check that can fail; `None` ends the story.
     pub fn note<T>(&mut self, number: u8, result: Checked<T>) -> Option<T> {
         let (outcome, value) = match result {
             Ok(value) => (Outcome::Passed, Some(value)),
-            Err(Failure { code, why }) => (
-                Outcome::Failed {
-                    code: Aadsts(code),
-                    why,
-                },
-                None,
-            ),
+            Err(Failure { code, why }) => (Outcome::Failed { code, why }, None),
         };
         self.write(number, outcome);
         value

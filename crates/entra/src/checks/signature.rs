@@ -7,24 +7,44 @@ use crypto::certificate::Certificate;
 use crypto::xml_signature::{NotVerified, Verified, verify};
 use roxmltree::Node;
 
-use super::outcome::{Checked, OrRaise, ensure, failure};
+use super::outcome::{Checked, Ledger, OrRaise, ensure, failure};
 use super::{names, xml};
-use crate::tenant::Realm;
+use crate::tenant::{Federation, Realm};
 
-/// Attributes that make an identifier somewhere in the documents that are posted here.
-const ID_ATTRIBUTES: [&str; 4] = ["id", "assertionid", "responseid", "requestid"];
+/// Checks 20 to 25, noted.
+pub fn noted<'a, 'i>(
+    assertion: Node<'a, 'i>,
+    id: &str,
+    signature: Node,
+    realm: Realm,
+    now: DateTime<Utc>,
+    ledger: &mut Ledger,
+) -> Option<Verified<'a, 'i>> {
+    ledger.note(20, reference(assertion, id, signature))?;
+    ledger.note(21, transforms(signature))?;
+    ledger.note(22, algorithms(signature))?;
+    let verified = ledger.note(23, key(assertion, signature, realm.federation))?;
+    ledger.remark(24, line_breaks(signature));
+    ledger.remark(25, out_of_date(&verified, now));
+    Some(verified)
+}
+
+/// The same checks of a signature around the assertion or on another message, as one.
+pub fn trusted<'a, 'i>(
+    element: Node<'a, 'i>,
+    signature: Node,
+    federation: &Federation,
+) -> Checked<Verified<'a, 'i>> {
+    let id = element.attribute("ID").unwrap_or_default();
+    reference(element, id, signature)?;
+    transforms(signature)?;
+    algorithms(signature)?;
+    key(element, signature, federation)
+}
 
 /// Check 19 (SAML 1.1 core §5.4.1; its schema puts the signature last).
-pub fn place<'a, 'i>(assertion: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
-    let mut signatures = assertion
-        .descendants()
-        .filter(|node| node.has_tag_name((names::SIGNATURE, "Signature")));
-    let signature = signatures
-        .next()
-        .ok_or_else(|| failure(50008, "the assertion is not signed"))?;
-    ensure(signatures.next().is_none(), 50008, || {
-        "there is more than one signature".to_owned()
-    })?;
+pub fn last_child<'a, 'i>(assertion: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
+    let signature = only_one(assertion)?;
     ensure(
         assertion.last_element_child() == Some(signature),
         50008,
@@ -33,32 +53,76 @@ pub fn place<'a, 'i>(assertion: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
     Ok(signature)
 }
 
+/// Check 19 (SAML core §5.4.1; the schema puts the signature right after the issuer).
+pub fn after_issuer<'a, 'i>(assertion: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
+    let signature = only_one(assertion)?;
+    follows_issuer(signature, assertion)?;
+    Ok(signature)
+}
+
+/// Where a response or a sign-out message may carry a signature of its own, outside of `assertion`.
+pub fn of_message<'a, 'i>(
+    message: Node<'a, 'i>,
+    assertion: Option<Node>,
+) -> Checked<Option<Node<'a, 'i>>> {
+    let mut outside = signatures(message).filter(|signature| {
+        assertion.is_none_or(|assertion| !signature.ancestors().any(|node| node == assertion))
+    });
+    let Some(signature) = outside.next() else {
+        return Ok(None);
+    };
+    ensure(outside.next().is_none(), 50008, || {
+        "there is more than one signature beside the assertion's".to_owned()
+    })?;
+    follows_issuer(signature, message)?;
+    Ok(Some(signature))
+}
+
+fn only_one<'a, 'i>(assertion: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
+    let mut signatures = signatures(assertion);
+    let signature = signatures
+        .next()
+        .ok_or_else(|| failure(50008, "the assertion is not signed"))?;
+    ensure(signatures.next().is_none(), 50008, || {
+        "there is more than one signature".to_owned()
+    })?;
+    Ok(signature)
+}
+
+fn signatures<'a, 'i>(element: Node<'a, 'i>) -> impl Iterator<Item = Node<'a, 'i>> {
+    element
+        .descendants()
+        .filter(|node| node.has_tag_name((names::SIGNATURE, "Signature")))
+}
+
+fn follows_issuer(signature: Node, element: Node) -> Checked<()> {
+    let issuer = element
+        .first_element_child()
+        .filter(|first| first.has_tag_name((names::SAML2, "Issuer")));
+    let follows = issuer.is_some() && signature.prev_sibling_element() == issuer;
+    ensure(follows, 50008, || {
+        let name = element.tag_name().name();
+        format!("the signature does not stand right after the issuer of the {name}")
+    })
+}
+
 /// Check 20: the guard against wrapped signatures.
-pub fn reference(assertion: Node, signature: Node) -> Checked<()> {
-    let id = assertion.attribute("AssertionID").unwrap_or_default();
+fn reference(element: Node, id: &str, signature: Node) -> Checked<()> {
     let signed_info = signed_info(signature)?;
     let reference = xml::only(signed_info, names::SIGNATURE, "Reference").or_raise(50008)?;
     let uri = reference.attribute("URI").unwrap_or_default();
     ensure(
         !id.is_empty() && uri.strip_prefix('#') == Some(id),
         50008,
-        || format!("it refers to {uri:?}, not to this assertion, {id:?}"),
+        || format!("it refers to {uri:?}, not to the element it stands in, {id:?}"),
     )?;
-    let named_so = assertion
-        .document()
-        .descendants()
-        .flat_map(|node| node.attributes())
-        .filter(|attribute| {
-            attribute.value() == id
-                && ID_ATTRIBUTES.contains(&attribute.name().to_ascii_lowercase().as_str())
-        });
-    ensure(named_so.count() == 1, 50008, || {
+    ensure(xml::is_unique(id, element.document()), 50008, || {
         format!("{id} is the identifier of several elements")
     })
 }
 
 /// Check 21.
-pub fn transforms(signature: Node) -> Checked<()> {
+fn transforms(signature: Node) -> Checked<()> {
     let signed_info = signed_info(signature)?;
     let reference = xml::only(signed_info, names::SIGNATURE, "Reference").or_raise(50008)?;
     let list = xml::only(reference, names::SIGNATURE, "Transforms").or_raise(50008)?;
@@ -79,7 +143,7 @@ pub fn transforms(signature: Node) -> Checked<()> {
 }
 
 /// Check 22.
-pub fn algorithms(signature: Node) -> Checked<()> {
+fn algorithms(signature: Node) -> Checked<()> {
     let signed_info = signed_info(signature)?;
     let method = algorithm(signed_info, "SignatureMethod")?;
     ensure(method == names::RSA_SHA256, 50008, || {
@@ -93,25 +157,12 @@ pub fn algorithms(signature: Node) -> Checked<()> {
 }
 
 /// Check 23: the certificate in `KeyInfo` is a hint and never a key.
-pub fn key<'a, 'i>(
-    assertion: Node<'a, 'i>,
+fn key<'a, 'i>(
+    element: Node<'a, 'i>,
     signature: Node,
-    realm: Realm,
+    federation: &Federation,
 ) -> Checked<Verified<'a, 'i>> {
-    let registered = [
-        Some(&realm.federation.signing_certificate),
-        realm.federation.next_signing_certificate.as_ref(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(|der| Certificate::from_der(der))
-    .collect::<Result<Vec<_>, _>>()
-    .map_err(|error| {
-        failure(
-            50017,
-            format!("the domain's certificate cannot be read: {error}"),
-        )
-    })?;
+    let registered = registered(federation)?;
     let hints: Vec<_> = certificates(signature).collect();
     let is_known = |hint: &String| {
         BASE64
@@ -123,7 +174,7 @@ pub fn key<'a, 'i>(
         5_000_811,
         || "the certificate in the signature is none of those registered for the domain".to_owned(),
     )?;
-    verify(assertion, &registered).map_err(|error| match error {
+    verify(element, &registered).map_err(|error| match error {
         NotVerified::Digest | NotVerified::SignatureValue => {
             failure(50006, format!("the signature does not verify: {error}"))
         }
@@ -131,8 +182,26 @@ pub fn key<'a, 'i>(
     })
 }
 
+/// The certificates that may sign for a domain.
+pub fn registered(federation: &Federation) -> Checked<Vec<Certificate>> {
+    [
+        Some(&federation.signing_certificate),
+        federation.next_signing_certificate.as_ref(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|der| Certificate::from_der(der))
+    .collect::<Result<Vec<_>, _>>()
+    .map_err(|error| {
+        failure(
+            50017,
+            format!("the domain's certificate cannot be read: {error}"),
+        )
+    })
+}
+
 /// Check 24: a carriage return turned `&#13;` has broken many a sign-in.
-pub fn line_breaks(signature: Node) -> Option<String> {
+fn line_breaks(signature: Node) -> Option<String> {
     let base64 = ["SignatureValue", "DigestValue", "X509Certificate"];
     signature
         .descendants()
@@ -146,7 +215,7 @@ pub fn line_breaks(signature: Node) -> Option<String> {
 }
 
 /// Check 25: Entra ID does not ask for a certificate in date.
-pub fn out_of_date(verified: &Verified, now: DateTime<Utc>) -> Option<String> {
+fn out_of_date(verified: &Verified, now: DateTime<Utc>) -> Option<String> {
     let certificate = verified.certificate();
     let (from, to) = (certificate.not_before(), certificate.not_after());
     (now < from || now > to).then(|| format!("it is valid from {from} to {to}"))

@@ -1,21 +1,32 @@
 //! Checks 16, 17 and 37 to 39: which domain answers, about whom, and whether it may.
 
-use roxmltree::Node;
-
 use super::Outstanding;
-use super::outcome::{Checked, ensure, failure};
+use super::outcome::{Checked, Ledger, ensure, failure};
 use crate::tenant::{Protocol, Realm, Tenant, User};
 
+/// Checks 37 to 39, noted.
+pub fn noted<'t>(
+    tenant: &'t Tenant,
+    immutable_id: &str,
+    realm: Realm,
+    ledger: &mut Ledger,
+) -> Option<&'t User> {
+    let user = ledger.note(37, known(tenant, immutable_id))?;
+    ledger.note(38, enabled(user))?;
+    ledger.note(39, same_root(tenant, user, realm))?;
+    Some(user)
+}
+
 /// Check 16: scheme, case and a trailing slash all count.
-pub fn realm<'t>(tenant: &'t Tenant, assertion: Node) -> Checked<Realm<'t>> {
-    let issuer = assertion.attribute("Issuer").unwrap_or_default();
+pub fn realm<'t>(tenant: &'t Tenant, issuer: &str, protocol: Protocol) -> Checked<Realm<'t>> {
     let realm = tenant.realm(issuer).ok_or_else(|| {
         failure(50107, format!("the federation realm object {issuer:?} does not exist: no domain has this issuerUri"))
     })?;
-    ensure(realm.federation.protocol == Protocol::WsFed, 50107, || {
+    ensure(realm.federation.protocol == protocol, 50107, || {
         format!(
-            "{issuer:?} belongs to {}, which is not federated with WS-Federation",
-            realm.domain.name
+            "{issuer:?} belongs to {}, which is not federated with {}",
+            realm.domain.name,
+            protocol.name()
         )
     })?;
     Ok(realm)
@@ -31,7 +42,7 @@ pub fn foreign_realm(tenant: &Tenant, realm: Realm, asked: &Outstanding) -> Opti
 }
 
 /// Check 37.
-pub fn known<'t>(tenant: &'t Tenant, immutable_id: &str) -> Checked<&'t User> {
+fn known<'t>(tenant: &'t Tenant, immutable_id: &str) -> Checked<&'t User> {
     tenant.user(immutable_id).ok_or_else(|| {
         failure(
             51004,
@@ -43,14 +54,14 @@ pub fn known<'t>(tenant: &'t Tenant, immutable_id: &str) -> Checked<&'t User> {
 }
 
 /// Check 38.
-pub fn enabled(user: &User) -> Checked<()> {
+fn enabled(user: &User) -> Checked<()> {
     ensure(user.enabled, 50057, || {
         format!("the account {} is disabled", user.upn)
     })
 }
 
 /// Check 39: the policy for federated tokens in its default, "all".
-pub fn same_root(tenant: &Tenant, user: &User, realm: Realm) -> Checked<()> {
+fn same_root(tenant: &Tenant, user: &User, realm: Realm) -> Checked<()> {
     let root = tenant
         .root_of_upn(&user.upn)
         .map(|domain| domain.name.as_str());

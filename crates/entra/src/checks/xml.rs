@@ -1,7 +1,28 @@
-//! Reading elements strictly: by namespace, one where one is due, text whole.
+//! Reading XML strictly: elements by namespace, one where one is due, text whole.
 
 use chrono::{DateTime, Utc};
-use roxmltree::Node;
+use crypto::xml_signature::{Limits, read};
+use roxmltree::{Document, Node};
+
+/// Attributes that make an identifier somewhere in the documents that are posted here.
+const ID_ATTRIBUTES: [&str; 4] = ["id", "assertionid", "responseid", "requestid"];
+
+/// A document without a document type and of bounded size.
+pub fn document(text: &str) -> Result<Document<'_>, String> {
+    read(text.as_bytes(), &Limits::default()).map_err(|error| error.to_string())
+}
+
+/// Whether exactly one element of the document is named so.
+pub fn is_unique(id: &str, document: &Document) -> bool {
+    let named_so = document
+        .descendants()
+        .flat_map(|node| node.attributes())
+        .filter(|attribute| {
+            attribute.value() == id
+                && ID_ATTRIBUTES.contains(&attribute.name().to_ascii_lowercase().as_str())
+        });
+    named_so.count() == 1
+}
 
 /// The child elements of this name.
 pub fn children<'a, 'i>(
@@ -56,4 +77,13 @@ pub fn instant_in(element: Node, attribute: &str) -> Result<DateTime<Utc>, Strin
         .attribute(attribute)
         .ok_or_else(|| format!("{name} has no {attribute}"))?;
     instant(value).ok_or_else(|| format!("{attribute} of {name} is not a UTC time: {value}"))
+}
+
+/// An `xs:NCName`, as far as identifiers use one.
+pub fn is_nc_name(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .is_some_and(|first| first == '_' || first.is_alphabetic())
+        && letters.all(|letter| letter.is_alphanumeric() || ['_', '-', '.'].contains(&letter))
 }

@@ -1,29 +1,36 @@
 //! A small Microsoft 365 to sign in to: it asks a federated domain and judges the answer.
 
+mod binding;
+mod element;
+mod org_id;
 mod pages;
 mod realm;
 mod request;
+mod saml;
 mod session;
 mod shelf;
+mod sign_out;
+mod start;
+mod wsfed;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FormRejection};
-use axum::extract::{DefaultBodyLimit, Form, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 use tracing::{info, warn};
 
-use crate::checks::{self, Outstanding, Replay, SignedIn, Verdict, accept};
-use crate::tenant::{Federation, Protocol, Tenant};
+use crate::checks::{self, Outstanding, Replay, Verdict, accept, logout};
+use crate::tenant::Tenant;
+use org_id::OrgIdKey;
 use pages::problem;
-use request::{Ask, Request};
-use session::Session;
+use request::SignOutAnswer;
+use session::{Session, Visit};
 use shelf::Shelf;
 
 /// More than the largest answer anybody sends.
@@ -32,14 +39,15 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// The stand-in's pages and endpoints, at the root of a host of its own.
 pub fn router(stand_in: StandIn) -> Router {
     Router::new()
-        .route("/", get(home))
-        .route("/start", get(start).post(start))
-        .route("/login.srf", get(smart_link).post(answer))
-        .route("/sign-out", get(sign_out))
+        .route("/", get(start::home))
+        .route("/start", get(start::start).post(start::start))
+        .route("/login.srf", get(start::smart_link).post(receive))
+        .route("/sign-out", get(sign_out::begin))
         .route("/common/userrealm/{upn}", get(realm::by_path))
         .route("/common/userrealm", get(realm::by_query))
         .route("/GetUserRealm.srf", get(realm::legacy).post(realm::legacy))
         .route("/assets/stand-in.css", get(pages::stylesheet))
+        .route("/assets/send.js", get(pages::script))
         .fallback(async || {
             problem(
                 StatusCode::NOT_FOUND,
@@ -67,9 +75,21 @@ struct Inner {
     tenant: Tenant,
     secure: bool,
     clock: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    outstanding: Shelf<Outstanding>,
-    sessions: Shelf<SignedIn>,
+    outstanding: Shelf<Asked>,
+    /// The blob of the context by the ID of its AuthnRequest.
+    blobs: Shelf<String>,
+    /// The domain that a LogoutRequest of this ID went to.
+    leaving: Shelf<String>,
+    sessions: Shelf<Visit>,
     replay: Mutex<Replay>,
+    org_id_key: OnceLock<OrgIdKey>,
+}
+
+/// A request that waits, and what was chosen together with it.
+#[derive(Clone)]
+struct Asked {
+    outstanding: Outstanding,
+    sign_out_answer: SignOutAnswer,
 }
 
 impl StandIn {
@@ -79,14 +99,18 @@ impl StandIn {
         base_url: &str,
         clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
     ) -> Self {
+        // Longer than a request counts, so that a late answer is told that it is late.
+        let patience = TimeDelta::hours(2);
         Self(Arc::new(Inner {
             tenant,
             secure: base_url.starts_with("https://"),
             clock: Box::new(clock),
-            // Longer than a request counts, so that a late answer is told that it is late.
-            outstanding: Shelf::new(TimeDelta::hours(2)),
+            outstanding: Shelf::new(patience),
+            blobs: Shelf::new(patience),
+            leaving: Shelf::new(patience),
             sessions: Shelf::new(TimeDelta::hours(8)),
             replay: Mutex::default(),
+            org_id_key: OnceLock::new(),
         }))
     }
 
@@ -98,172 +122,30 @@ impl StandIn {
         (self.0.clock)()
     }
 
-    /// Remembers a request to a domain and words it; gives back where to send the browser.
-    fn begin(&self, domain: &str, federation: &Federation, begin: &Begin) -> String {
-        let blob = crypto::random::token();
-        let outstanding = Outstanding {
-            wctx: request::context(&blob, begin.long_context),
-            started_at: self.now(),
-            domain: domain.to_owned(),
-            fresh: begin.ask.fresh(),
-            mfa: begin.ask == Ask::MultiFactor,
-            client_request_id: uuid::Builder::from_random_bytes(crypto::random::bytes())
-                .into_uuid()
-                .to_string(),
-        };
-        let request = Request {
-            ask: begin.ask,
-            client_request_id: &outstanding.client_request_id,
-            username: begin.username,
-            wctx: &outstanding.wctx,
-            with_reply: begin.with_reply,
-        };
-        let url = request.url(&self.tenant().cloud, federation);
-        self.0.outstanding.put(blob, outstanding, self.now());
-        url
+    /// Made when it is needed first, for most tenants ask for no signatures.
+    fn org_id_key(&self) -> &OrgIdKey {
+        let make = || OrgIdKey::generate().expect("libcrypto makes RSA keys");
+        self.0.org_id_key.get_or_init(make)
     }
 
     /// Judges a posted answer, together with the request it belongs to.
-    fn judge(&self, body: &[u8]) -> (Verdict, Option<Outstanding>) {
+    fn judge(&self, body: &[u8]) -> (Verdict, Option<Asked>) {
         let now = self.now();
-        let outstanding = checks::context(body)
-            .and_then(|wctx| request::blob(&wctx).map(str::to_owned))
-            .and_then(|blob| self.0.outstanding.look(&blob, now));
+        let lead = checks::lead(body);
+        let asked_by = |blob: &str| self.0.outstanding.look(blob, now);
+        let by_context = || asked_by(request::blob(lead.context.as_deref()?)?);
+        let by_id = || asked_by(&self.0.blobs.look(lead.request_id.as_deref()?, now)?);
+        let asked = by_context().or_else(by_id);
+        let outstanding = asked.as_ref().map(|asked| &asked.outstanding);
         // The replay cache changes in one step at the end, so a panic elsewhere leaves it whole.
         let mut replay = self.0.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        (
-            accept(self.tenant(), body, outstanding.as_ref(), &mut replay, now),
-            outstanding,
-        )
+        let verdict = accept(self.tenant(), body, outstanding, &mut replay, now);
+        (verdict, asked)
     }
 }
 
-/// How a request is to be worded.
-struct Begin<'a> {
-    username: Option<&'a str>,
-    ask: Ask,
-    with_reply: bool,
-    long_context: bool,
-}
-
-async fn home(State(stand_in): State<StandIn>, session: Session) -> Response {
-    pages::home(&stand_in, session.signed_in.as_ref(), "", None)
-}
-
-/// The sign-in form; a box that is not ticked is not sent.
-#[derive(Deserialize)]
-struct Start {
-    user: String,
-    #[serde(default)]
-    ask: Ask,
-    without_username: Option<String>,
-    with_reply: Option<String>,
-    long_context: Option<String>,
-}
-
-async fn start(
-    State(stand_in): State<StandIn>,
-    session: Session,
-    form: Result<Form<Start>, FormRejection>,
-) -> Response {
-    let form = match form {
-        Ok(Form(form)) => form,
-        Err(FormRejection::BytesRejection(error)) => return unreadable(&error),
-        Err(_) => {
-            return problem(
-                StatusCode::BAD_REQUEST,
-                "Which account?",
-                "The request does not name an account.",
-            );
-        }
-    };
-    let found = stand_in.discover(&form.user);
-    let refuse = |why: &str| {
-        pages::home(
-            &stand_in,
-            session.signed_in.as_ref(),
-            &found.login,
-            Some(why),
-        )
-    };
-    let Some(domain) = found.domain else {
-        return refuse("This username may be incorrect. Make sure you typed it correctly.");
-    };
-    let Some(federation) = found.federation else {
-        return refuse(
-            "This domain is not federated. Its people have a password in the cloud, and this stand-in keeps none.",
-        );
-    };
-    if federation.protocol == Protocol::Saml {
-        return refuse(
-            "This domain is federated with SAML 2.0; this stand-in speaks WS-Federation.",
-        );
-    }
-    let begin = Begin {
-        username: form
-            .without_username
-            .is_none()
-            .then_some(found.login.as_str()),
-        ask: form.ask,
-        with_reply: form.with_reply.is_some(),
-        long_context: form.long_context.is_some(),
-    };
-    Redirect::to(&stand_in.begin(&domain.name, federation, &begin)).into_response()
-}
-
-#[derive(Deserialize)]
-struct SmartLink {
-    wa: Option<String>,
-    whr: Option<String>,
-}
-
-/// A link that starts at a domain without asking for an account, or the clean-up after a sign-out.
-async fn smart_link(
-    State(stand_in): State<StandIn>,
-    session: Session,
-    Query(link): Query<SmartLink>,
-) -> Response {
-    match (link.wa.as_deref(), link.whr.as_deref()) {
-        (Some("wsignin1.0"), Some(whr)) => {
-            let domain = stand_in.tenant().root_of(whr);
-            let federation = domain.and_then(|domain| domain.federation.as_ref());
-            match (domain, federation) {
-                (Some(domain), Some(federation)) if federation.protocol == Protocol::WsFed => {
-                    let begin = Begin {
-                        username: None,
-                        ask: Ask::SignIn,
-                        with_reply: false,
-                        long_context: false,
-                    };
-                    Redirect::to(&stand_in.begin(&domain.name, federation, &begin)).into_response()
-                }
-                _ => problem(
-                    StatusCode::NOT_FOUND,
-                    "AADSTS50128",
-                    "No tenant has a federated domain of the name that the link gives.",
-                ),
-            }
-        }
-        (Some("wsignin1.0") | None, None) => Redirect::to("/").into_response(),
-        (Some("wsignoutcleanup1.0"), _) => {
-            session.end(&stand_in);
-            // An identity provider shows this in a frame while somebody signs out.
-            let framed = [(
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'",
-            )];
-            (stand_in.no_session(), framed, pages::signed_out()).into_response()
-        }
-        _ => problem(
-            StatusCode::BAD_REQUEST,
-            "AADSTS20012",
-            "The WS-Federation message is invalid: wa is unknown.",
-        ),
-    }
-}
-
-/// An answer comes back.
-async fn answer(
+/// Something comes back from a domain, or a domain wants something.
+async fn receive(
     State(stand_in): State<StandIn>,
     session: Session,
     headers: HeaderMap,
@@ -280,8 +162,18 @@ async fn answer(
             "Answers are posted as application/x-www-form-urlencoded.",
         );
     }
-    let (verdict, outstanding) = stand_in.judge(&body);
-    let correlation_id = outstanding.map(|asked| asked.client_request_id);
+    sign_out::message(&stand_in, logout::posted(&body))
+        .unwrap_or_else(|| answer(&stand_in, &session, &body))
+}
+
+/// An answer to a sign-in request, or to none.
+fn answer(stand_in: &StandIn, session: &Session, body: &[u8]) -> Response {
+    let (verdict, asked) = stand_in.judge(body);
+    let sign_out_answer = asked
+        .as_ref()
+        .map(|asked| asked.sign_out_answer)
+        .unwrap_or_default();
+    let correlation_id = asked.map(|asked| asked.outstanding.client_request_id);
     let Some(signed_in) = &verdict.signed_in else {
         let code = verdict.code().unwrap_or_default();
         warn!(code, correlation_id, "Refused an answer");
@@ -292,24 +184,12 @@ async fn answer(
             .into_response();
     };
     info!(upn = signed_in.upn, correlation_id, "Accepted an answer");
-    session.end(&stand_in);
-    let cookie = stand_in.open_session(signed_in.clone());
+    session.end(stand_in);
+    let cookie = stand_in.open_session(Visit {
+        signed_in: signed_in.clone(),
+        sign_out_answer,
+    });
     (cookie, pages::verdict(&verdict, correlation_id.as_deref())).into_response()
-}
-
-/// Ends the session here, then at the identity provider.
-async fn sign_out(State(stand_in): State<StandIn>, session: Session) -> Response {
-    session.end(&stand_in);
-    let domain = session
-        .signed_in
-        .and_then(|signed_in| stand_in.tenant().domain(&signed_in.domain));
-    match domain.and_then(|domain| domain.federation.as_ref()) {
-        Some(federation) => {
-            let url = request::with_query(&federation.sign_out_uri, "wa=wsignout1.0");
-            (stand_in.no_session(), Redirect::to(&url)).into_response()
-        }
-        None => (stand_in.no_session(), pages::signed_out()).into_response(),
-    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

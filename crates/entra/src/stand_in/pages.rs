@@ -44,11 +44,21 @@ pub fn verdict(verdict: &Verdict, correlation_id: Option<&str>) -> Response {
     })
 }
 
-pub fn signed_out() -> Response {
+pub fn signed_out(text: &str) -> Response {
     html(&Notice {
         title: "Signed out",
-        text: "The session at this stand-in has ended.",
+        text,
     })
+}
+
+/// Answers a sign-out at the identity provider, which may show this in a frame.
+pub fn cleaned_up() -> Response {
+    let mut response = signed_out("The session at this stand-in has ended.");
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(IN_FRAMES),
+    );
+    response
 }
 
 /// A page for what cannot be answered.
@@ -57,20 +67,42 @@ pub fn problem(status: StatusCode, title: &str, text: &str) -> Response {
 }
 
 pub async fn stylesheet() -> Response {
-    let sheet = include_str!("../../assets/stand-in.css");
+    asset(
+        "text/css; charset=utf-8",
+        include_str!("../../assets/stand-in.css"),
+    )
+}
+
+/// Sends a form that the browser need not be asked about.
+pub async fn script() -> Response {
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/send.js"),
+    )
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
     (
         [
-            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+            (header::CONTENT_TYPE, content_type),
             (header::CACHE_CONTROL, "max-age=300"),
         ],
-        sheet,
+        text,
     )
         .into_response()
 }
 
+// No form-action: Chromium applies it to the redirect to the identity provider as well.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+/// For a page that an identity provider may show in a frame while somebody signs out.
+const IN_FRAMES: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'";
+/// For a page with a form that sends itself.
+pub const SENDING: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; script-src 'self'; frame-ancestors 'none'";
+pub const SENDING_IN_FRAMES: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; script-src 'self'";
+
 pub async fn with_security_headers(mut response: Response) -> Response {
-    // No form-action: Chromium applies it to the redirect to the identity provider as well.
-    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
@@ -150,6 +182,6 @@ impl Outcome {
     }
 }
 
-fn html(page: &impl Template) -> Response {
+pub fn html(page: &impl Template) -> Response {
     Html(page.render().expect("the template writes to memory")).into_response()
 }

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::request::Ask;
-use super::{Begin, StandIn, pages};
+use super::request::Begin;
+use super::{StandIn, pages};
 use crate::tenant::{Domain, Federation, Protocol, domain_of};
 
 #[derive(Deserialize)]
@@ -175,12 +175,10 @@ impl StandIn {
         let federation = found.federation?;
         let begin = Begin {
             username: Some(&found.login),
-            ask: Ask::SignIn,
-            with_reply: false,
-            long_context: false,
+            ..Begin::default()
         };
         match federation.protocol {
-            Protocol::WsFed => Some(self.begin(&found.domain?.name, federation, &begin)),
+            Protocol::WsFed => Some(self.wsfed_request(&found.domain?.name, federation, &begin)),
             Protocol::Saml => Some(federation.passive_sign_in_uri.clone()),
         }
     }

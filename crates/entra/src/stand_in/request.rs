@@ -1,12 +1,8 @@
-//! The sign-in request as Entra ID words it: order of parameters, lower-case hex and all.
+//! What a request asks for and carries, whatever the protocol words it in.
 
 use serde::Deserialize;
 
-use crate::tenant::{Cloud, Federation};
-
-const MULTI_FACTOR: &str = "http://schemas.microsoft.com/claims/multipleauthn";
-const PASSWORD: &str =
-    "http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password";
+pub const MULTI_FACTOR: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 
 /// What Entra ID can ask for besides "who is this?".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,46 +24,46 @@ impl Ask {
     pub fn fresh(self) -> bool {
         matches!(self, Self::PromptLogin | Self::FreshPassword | Self::Fresh)
     }
-
-    fn first(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::SignIn | Self::PromptLogin => &[],
-            Self::FreshPassword => &[("wfresh", "0"), ("wauth", PASSWORD)],
-            Self::Fresh => &[("wfresh", "0")],
-            Self::MultiFactor => &[("wauth", MULTI_FACTOR), ("mfa_max_age", "259200")],
-        }
-    }
 }
 
-/// One sign-in request.
-pub struct Request<'a> {
-    pub ask: Ask,
-    pub client_request_id: &'a str,
+/// How to word a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begin<'a> {
     pub username: Option<&'a str>,
-    pub wctx: &'a str,
+    pub ask: Ask,
+    pub long_context: bool,
+    /// WS-Federation: name the address of the answer.
     pub with_reply: bool,
+    pub saml: Variant,
 }
 
-impl Request<'_> {
-    /// The address that the browser is sent to.
-    pub fn url(&self, cloud: &Cloud, federation: &Federation) -> String {
-        let mut parameters = Vec::from(self.ask.first());
-        parameters.push(("client-request-id", self.client_request_id));
-        parameters.extend(self.username.map(|username| ("username", username)));
-        parameters.extend([
-            ("wa", "wsignin1.0"),
-            ("wtrealm", &cloud.audience),
-            ("wctx", self.wctx),
-        ]);
-        parameters.extend(self.with_reply.then_some(("wreply", cloud.reply.as_str())));
-        parameters.extend([("cbcxt", ""), ("mkt", ""), ("lc", "")]);
-        parameters.extend((self.ask == Ask::PromptLogin).then_some(("prompt", "login")));
-        let query: Vec<_> = parameters
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encoded(name, value)))
-            .collect();
-        with_query(&federation.passive_sign_in_uri, &query.join("&"))
-    }
+/// How to word a request in SAML 2.0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Variant {
+    pub binding: Binding,
+    /// `AssertionConsumerServiceIndex`.
+    pub index: Option<u16>,
+    pub is_passive: bool,
+    pub signed: bool,
+    /// How a later wish of the domain for sign-out is answered.
+    pub sign_out_answer: SignOutAnswer,
+}
+
+/// How a message travels to the identity provider (SAML bindings §3.4 and §3.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binding {
+    #[default]
+    Post,
+    Redirect,
+}
+
+/// Sign-out messages go by Redirect, unless somebody wants to see the other way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignOutAnswer {
+    #[default]
+    Redirect,
+    Post,
 }
 
 /// `LoginOptions`, `estsredirect` and a blob that only the sender can read.
@@ -81,9 +77,10 @@ pub fn context(blob: &str, long: bool) -> String {
     format!("{context}&bk=1700000000&strange={}", strange.repeat(48))
 }
 
-/// The blob in a `wctx` that came back.
-pub fn blob(wctx: &str) -> Option<&str> {
-    wctx.split('&')
+/// The blob in a context that came back.
+pub fn blob(context: &str) -> Option<&str> {
+    context
+        .split('&')
         .find_map(|part| part.strip_prefix("estsrequest="))
 }
 
@@ -93,15 +90,7 @@ pub fn with_query(address: &str, query: &str) -> String {
     format!("{address}{joint}{query}")
 }
 
-fn encoded(name: &str, value: &str) -> String {
-    // The first option is encoded by somebody else than the rest, and it shows.
-    match value.strip_prefix("LoginOptions=3&") {
-        Some(rest) if name == "wctx" => format!("LoginOptions%3D3%26{}", lower_hex(rest)),
-        _ => lower_hex(value),
-    }
-}
-
-fn lower_hex(value: &str) -> String {
+pub fn lower_hex(value: &str) -> String {
     let mut text = String::with_capacity(value.len() * 2);
     for byte in value.bytes() {
         match byte {
@@ -121,113 +110,3 @@ fn lower_hex(value: &str) -> String {
 const HEX: [char; 16] = [
     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tenant::Protocol;
-
-    #[track_caller]
-    fn check(
-        ask: Ask,
-        username: Option<&str>,
-        with_reply: bool,
-        passive_sign_in_uri: &str,
-        expected: &str,
-    ) {
-        let cloud = Cloud {
-            audience: "urn:federation:MicrosoftOnline".to_owned(),
-            reply: "https://login.example/login.srf".to_owned(),
-        };
-        let federation = Federation {
-            issuer_uri: String::new(),
-            passive_sign_in_uri: passive_sign_in_uri.to_owned(),
-            sign_out_uri: String::new(),
-            protocol: Protocol::WsFed,
-            signing_certificate: Vec::new(),
-            next_signing_certificate: None,
-            metadata_exchange_uri: None,
-            active_sign_in_uri: None,
-        };
-        let wctx = context("b_l-ob", false);
-        let request = Request {
-            ask,
-            client_request_id: "guid",
-            username,
-            wctx: &wctx,
-            with_reply,
-        };
-        assert_eq!(request.url(&cloud, &federation), expected);
-    }
-
-    const REST: &str = "wa=wsignin1.0&wtrealm=urn%3afederation%3aMicrosoftOnline\
-        &wctx=LoginOptions%3D3%26estsredirect%3d2%26estsrequest%3db_l-ob";
-
-    #[test]
-    fn the_request_looks_as_it_does_in_traces() {
-        check(
-            Ask::SignIn,
-            Some("alice@contoso.example"),
-            false,
-            "https://idp/wsfed",
-            &format!(
-                "https://idp/wsfed?client-request-id=guid&username=alice%40contoso.example&{REST}&cbcxt=&mkt=&lc="
-            ),
-        );
-        check(
-            Ask::MultiFactor,
-            None,
-            false,
-            "https://idp/wsfed",
-            &format!(
-                "https://idp/wsfed?wauth=http%3a%2f%2fschemas.microsoft.com%2fclaims%2fmultipleauthn\
-                 &mfa_max_age=259200&client-request-id=guid&{REST}&cbcxt=&mkt=&lc="
-            ),
-        );
-    }
-
-    #[test]
-    fn asking_again_has_three_dialects() {
-        let password = "http%3a%2f%2fschemas.microsoft.com%2fws%2f2008%2f06%2fidentity%2fauthenticationmethod%2fpassword";
-        let idp = "https://idp/";
-        let check = |ask, expected: String| check(ask, None, false, idp, &expected);
-        check(
-            Ask::FreshPassword,
-            format!(
-                "{idp}?wfresh=0&wauth={password}&client-request-id=guid&{REST}&cbcxt=&mkt=&lc="
-            ),
-        );
-        check(
-            Ask::Fresh,
-            format!("{idp}?wfresh=0&client-request-id=guid&{REST}&cbcxt=&mkt=&lc="),
-        );
-        check(
-            Ask::PromptLogin,
-            format!("{idp}?client-request-id=guid&{REST}&cbcxt=&mkt=&lc=&prompt=login"),
-        );
-    }
-
-    #[test]
-    fn an_address_with_a_query_keeps_it() {
-        check(
-            Ask::SignIn,
-            None,
-            true,
-            "https://idp/?tenant=1",
-            &format!(
-                "https://idp/?tenant=1&client-request-id=guid&{REST}\
-                 &wreply=https%3a%2f%2flogin.example%2flogin.srf&cbcxt=&mkt=&lc="
-            ),
-        );
-    }
-
-    #[test]
-    fn a_long_context_decodes_to_itself() {
-        let wctx = context("blob", true);
-        let query = format!("wctx={}", encoded("wctx", &wctx));
-        let decoded: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        assert_eq!(decoded, [("wctx".into(), wctx.as_str().into())]);
-        assert_eq!(blob(&wctx), Some("blob"));
-        assert!(wctx.len() > 4096, "{}", wctx.len());
-    }
-}

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::AppendHeaders;
 
 use super::StandIn;
+use super::request::SignOutAnswer;
 use crate::checks::SignedIn;
 
 const COOKIE_NAME: &str = "stand-in-session";
@@ -16,10 +17,17 @@ const COOKIE_NAME: &str = "stand-in-session";
 /// A header that sets or removes the session's cookie.
 pub type SetCookie = AppendHeaders<[(HeaderName, String); 1]>;
 
+/// A session: the person, and how their domain is answered when it ends the session.
+#[derive(Clone)]
+pub struct Visit {
+    pub signed_in: SignedIn,
+    pub sign_out_answer: SignOutAnswer,
+}
+
 /// What the request's cookie leads to.
 pub struct Session {
     id: Option<String>,
-    pub signed_in: Option<SignedIn>,
+    visit: Option<Visit>,
 }
 
 impl FromRequestParts<StandIn> for Session {
@@ -34,14 +42,18 @@ impl FromRequestParts<StandIn> for Session {
             .flat_map(|header| header.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
             .find_map(|(name, value)| (name == COOKIE_NAME).then(|| value.to_owned()));
-        let signed_in = id
+        let visit = id
             .as_ref()
             .and_then(|id| stand_in.0.sessions.look(id, stand_in.now()));
-        Ok(Self { id, signed_in })
+        Ok(Self { id, visit })
     }
 }
 
 impl Session {
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        self.visit.as_ref().map(|visit| &visit.signed_in)
+    }
+
     pub fn end(&self, stand_in: &StandIn) {
         if let Some(id) = &self.id {
             stand_in.0.sessions.take(id, stand_in.now());
@@ -51,10 +63,10 @@ impl Session {
 
 impl StandIn {
     /// Opens a session under a new name, never under one that the browser brought.
-    pub(super) fn open_session(&self, signed_in: SignedIn) -> SetCookie {
+    pub(super) fn open_session(&self, visit: Visit) -> SetCookie {
         let id = crypto::random::token();
         let cookie = self.cookie(&id, "");
-        self.0.sessions.put(id, signed_in, self.now());
+        self.0.sessions.put(id, visit, self.now());
         cookie
     }
 

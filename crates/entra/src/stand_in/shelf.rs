@@ -50,6 +50,13 @@ impl<T: Clone> Shelf<T> {
         (now - since < self.lifetime).then_some(item)
     }
 
+    /// Takes away whatever is of this kind.
+    pub fn take_where(&self, is_meant: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut items = self.items();
+        let taken = items.extract_if(|_, (_, item)| is_meant(item));
+        taken.map(|(_, (_, item))| item).collect()
+    }
+
     fn items(&self) -> MutexGuard<'_, HashMap<String, (DateTime<Utc>, T)>> {
         // Every change is a single call, so a panic elsewhere cannot leave half of one.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)

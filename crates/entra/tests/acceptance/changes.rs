@@ -11,7 +11,6 @@ pub const FORM: &[Change] = &[
     (2, 20012, "wa=wsignin1.0", "wa=wsignin1.0&wa=wsignin1.0"),
     (2, 20012, "&wctx=", "&wctx=&wctx="),
     (2, 20012, "&wctx=", "&wresult=&wctx="),
-    (3, 20012, "&wresult=", "&SAMLResponse="),
     (4, 20001, "LoginOptions%3D3", "LoginOptions%3D1"),
     (4, 20001, "&wctx=", "&wctx=+"),
     (4, 20001, "&wctx=", "&context="),

@@ -1,9 +1,11 @@
 //! A good token passes every check, and a token spoilt in one way fails the check for just that.
 
 use crate::changes;
+use crate::judged::{refuses, warns};
 use crate::token::{FOREIGN_KEY, KEY, NEXT_KEY, OLD_KEY, Scene, body, changed, now};
 use chrono::TimeDelta;
-use entra::checks::{Outcome, RULES};
+use entra::Protocol;
+use entra::checks::{Outcome, rules};
 use proptest::prelude::*;
 
 #[test]
@@ -43,37 +45,6 @@ fn a_token_signed_with_the_next_certificate_is_as_good() {
     assert_eq!(
         person.certificate_thumbprint,
         NEXT_KEY.certificate().thumbprint()
-    );
-}
-
-/// Check `number` fails with `code`, those before it do not fail, and those behind it are not reached.
-#[track_caller]
-fn refuses(number: u8, code: u32, what: &str, verdict: &entra::Verdict) {
-    let (check, found, why) = verdict
-        .failed()
-        .unwrap_or_else(|| panic!("accepted: {what}"));
-    assert_eq!((check.number, found.0), (number, code), "{what}: {why}");
-    assert_eq!(verdict.code(), Some(code));
-    assert!(
-        check.raises.contains(&code),
-        "the list does not say that {number} raises {code}"
-    );
-    assert!(verdict.signed_in.is_none());
-    let at = verdict
-        .checks
-        .iter()
-        .position(|check| check.number == number)
-        .expect("it is in the list");
-    assert!(
-        verdict.checks[at + 1..]
-            .iter()
-            .all(|check| check.outcome == Outcome::NotReached)
-    );
-    assert!(
-        verdict.checks[..at]
-            .iter()
-            .all(|check| matches!(check.outcome, Outcome::Passed | Outcome::Warned(_))),
-        "{what}"
     );
 }
 
@@ -230,22 +201,6 @@ fn a_second_factor_shows_in_the_method_or_in_an_attribute() {
     }
 }
 
-/// Check `number` warns, all others pass, and the person is signed in.
-#[track_caller]
-fn warns(number: u8, verdict: &entra::Verdict) {
-    assert!(verdict.signed_in.is_some(), "{:?}", verdict.failed());
-    for check in &verdict.checks {
-        let warned = matches!(check.outcome, Outcome::Warned(_));
-        assert_eq!(
-            warned,
-            check.number == number,
-            "{}: {:?}",
-            check.number,
-            check.outcome
-        );
-    }
-}
-
 #[test]
 fn what_entra_lets_pass_is_pointed_out() {
     let mut scene = Scene::new();
@@ -288,15 +243,18 @@ fn every_check_is_spoilt_by_some_test() {
         changes::ASSERTION,
     ];
     let in_tables: Vec<u8> = tables.concat().iter().map(|change| change.0).collect();
-    let in_tests_of_their_own = [35, 42, 43];
-    for rule in RULES.iter().filter(|rule| !rule.raises.is_empty()) {
+    let in_tests_of_their_own = [3, 35, 42, 43];
+    for rule in rules(Protocol::WsFed)
+        .iter()
+        .filter(|rule| !rule.raises.is_empty())
+    {
         let number = rule.number;
         assert!(
             in_tables.contains(&number) || in_tests_of_their_own.contains(&number),
             "{number}"
         );
     }
-    let warning: Vec<u8> = RULES
+    let warning: Vec<u8> = rules(Protocol::WsFed)
         .iter()
         .filter(|rule| rule.raises.is_empty())
         .map(|rule| rule.number)
@@ -358,8 +316,8 @@ proptest! {
         let at = at.index(wresult.len());
         wresult[at] = byte;
         let wresult = String::from_utf8(wresult).expect("it is ASCII");
-        let verdict = scene.accept(&body(&wresult, &crate::token::outstanding().wctx));
-        let good = Scene::new().accept(&body(&SIGNED, &crate::token::outstanding().wctx)).signed_in;
+        let verdict = scene.accept(&body(&wresult, &crate::token::outstanding().context));
+        let good = Scene::new().accept(&body(&SIGNED, &crate::token::outstanding().context)).signed_in;
         prop_assert!(verdict.signed_in.is_none() || verdict.signed_in == good);
     }
 }

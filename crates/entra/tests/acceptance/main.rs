@@ -3,6 +3,8 @@
 mod browser;
 mod changes;
 mod checks;
+mod judged;
 mod realm;
+mod saml;
 mod stand_in;
 mod token;

@@ -208,10 +208,6 @@ async fn an_account_without_a_federated_domain_goes_nowhere() {
     let mut browser = Browser::new();
     for (user, notice) in [
         ("dave%40managed.example", "This domain is not federated."),
-        (
-            "dave%40saml.example",
-            "This domain is federated with SAML 2.0",
-        ),
         ("dave", "This username may be incorrect."),
         ("", "This username may be incorrect."),
     ] {
@@ -245,7 +241,7 @@ async fn a_smart_link_starts_at_the_domain() {
         .await;
     assert_eq!(page.heading(), "Signed in as alice");
 
-    for whr in ["managed.example", "saml.example", "nowhere.example"] {
+    for whr in ["managed.example", "nowhere.example"] {
         let page = browser
             .get(&format!("/login.srf?wa=wsignin1.0&whr={whr}"))
             .await;

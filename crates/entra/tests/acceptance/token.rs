@@ -103,7 +103,7 @@ impl Scene {
         let wctx = self
             .outstanding
             .as_ref()
-            .map(|asked| asked.wctx.as_str())
+            .map(|asked| asked.context.as_str())
             .unwrap_or_default();
         body(wresult, wctx)
     }
@@ -141,7 +141,8 @@ pub fn changed(text: &str, from: &str, to: &str) -> String {
 
 pub fn outstanding() -> Outstanding {
     Outstanding {
-        wctx: "LoginOptions=3&estsredirect=2&estsrequest=<\"b+l%3do'b\"> 日本".to_owned(),
+        context: "LoginOptions=3&estsredirect=2&estsrequest=<\"b+l%3do'b\"> 日本".to_owned(),
+        request_id: None,
         started_at: now() - TimeDelta::minutes(2),
         domain: "contoso.example".to_owned(),
         fresh: false,
@@ -170,9 +171,11 @@ pub fn tenant() -> Tenant {
         display_name: upn.split('@').next().unwrap_or_default().to_owned(),
         enabled,
     };
-    let saml = Federation {
+    let saml = |domain: &str| Federation {
         protocol: Protocol::Saml,
-        ..federation("saml.example", &KEY)
+        passive_sign_in_uri: format!("https://idp.example/saml2/{domain}"),
+        sign_out_uri: format!("https://idp.example/saml2/{domain}/slo"),
+        ..federation(domain, &KEY)
     };
     Tenant {
         cloud: Cloud {
@@ -190,7 +193,11 @@ pub fn tenant() -> Tenant {
             },
             Domain {
                 name: "saml.example".to_owned(),
-                federation: Some(saml),
+                federation: Some(saml("saml.example")),
+            },
+            Domain {
+                name: "second.example".to_owned(),
+                federation: Some(saml("second.example")),
             },
             Domain {
                 name: "managed.example".to_owned(),
@@ -201,6 +208,8 @@ pub fn tenant() -> Tenant {
             user("alice@contoso.example", "Id-Alice", true),
             user("bob@contoso.example", "Id-Bob", false),
             user("carol@fabrikam.example", "Id-Carol", true),
+            user("erin@saml.example", "Id-Erin", true),
+            user("frank@saml.example", "Id-Frank", false),
         ],
     }
 }

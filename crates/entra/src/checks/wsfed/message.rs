@@ -1,71 +1,43 @@
 //! Checks 2 to 14: the form and the token response around the assertion.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use crypto::xml_signature::{Limits, read};
+use chrono::{DateTime, Utc};
 use roxmltree::{Document, Node};
 
-use super::form::Form;
-use super::outcome::{Checked, OrRaise, ensure, failure};
-use super::{Outstanding, SKEW, names, xml};
+use crate::checks::form::Form;
+use crate::checks::outcome::{Checked, OrRaise, ensure, failure};
+use crate::checks::{Outstanding, PATIENCE, SKEW, asked_in, names, xml};
 use crate::tenant::{Cloud, Protocol, Tenant};
-
-/// How long a sign-in may take between the request and its answer.
-const PATIENCE: TimeDelta = TimeDelta::hours(1);
 
 /// The fields of an answer, each at most once.
 pub struct Answer<'a> {
     wa: Option<&'a [u8]>,
     wctx: Option<&'a [u8]>,
-    result: Posted<'a>,
-}
-
-enum Posted<'a> {
-    WsFed(&'a [u8]),
-    Saml,
+    wresult: &'a [u8],
 }
 
 /// Check 2.
 pub fn one_answer(form: &Form) -> Checked<Answer<'_>> {
-    let once = |name: &'static str| {
-        let mut values = form.all(name);
-        match (values.next(), values.next()) {
-            (value, None) => Ok(value),
-            _ => Err(failure(20012, format!("{name} is there more than once"))),
-        }
-    };
-    let result = match (once("wresult")?, once("SAMLResponse")?) {
-        (Some(wresult), None) if !wresult.is_empty() => Posted::WsFed(wresult),
-        (None, Some(_)) => Posted::Saml,
-        (Some(_), Some(_)) => {
-            return Err(failure(20012, "both wresult and SAMLResponse were posted"));
-        }
-        _ => return Err(failure(90014, "the required field wresult is missing")),
-    };
+    let once = |name: &'static str| form.once(name).or_raise(20012);
+    let wresult = once("wresult")?;
+    ensure(once("SAMLResponse")?.is_none(), 20012, || {
+        "both wresult and SAMLResponse were posted".to_owned()
+    })?;
     Ok(Answer {
         wa: once("wa")?,
         wctx: once("wctx")?,
-        result,
+        wresult: wresult
+            .filter(|wresult| !wresult.is_empty())
+            .ok_or_else(|| failure(90014, "the required field wresult is missing"))?,
     })
 }
 
 /// Check 3.
-pub fn protocol<'a>(
-    tenant: &Tenant,
-    answer: &Answer<'a>,
-    outstanding: Option<&Outstanding>,
-) -> Checked<&'a [u8]> {
-    let asked = outstanding.and_then(|asked| tenant.root_of(&asked.domain)?.federation.as_ref());
-    match (&answer.result, asked.map(|federation| federation.protocol)) {
-        (Posted::WsFed(wresult), Some(Protocol::WsFed) | None) => Ok(wresult),
-        (Posted::WsFed(_), Some(Protocol::Saml)) => Err(failure(
-            7_500_514,
-            "the domain is federated with SAML 2.0, but wresult was posted",
-        )),
-        (Posted::Saml, _) => Err(failure(
-            20012,
-            "a SAMLResponse was posted where WS-Federation is spoken",
-        )),
-    }
+pub fn protocol(tenant: &Tenant, outstanding: Option<&Outstanding>) -> Checked<()> {
+    ensure(
+        asked_in(tenant, outstanding) != Some(Protocol::Saml),
+        7_500_514,
+        || "the domain is federated with SAML 2.0, but wresult was posted".to_owned(),
+    )
 }
 
 /// Check 4.
@@ -80,7 +52,7 @@ pub fn context<'o>(
             "wctx was lost or changed: it belongs to no request that is waiting",
         ));
     };
-    ensure(answer.wctx == Some(asked.wctx.as_bytes()), 20001, || {
+    ensure(answer.wctx == Some(asked.context.as_bytes()), 20001, || {
         "wctx differs from what the request carried".to_owned()
     })?;
     ensure(now - asked.started_at <= PATIENCE, 50089, || {
@@ -100,15 +72,14 @@ pub fn action(answer: &Answer) -> Checked<()> {
 }
 
 /// Check 6.
-pub fn utf8(wresult: &[u8]) -> Checked<&str> {
-    std::str::from_utf8(wresult)
+pub fn utf8<'a>(answer: &Answer<'a>) -> Checked<&'a str> {
+    std::str::from_utf8(answer.wresult)
         .map_err(|error| failure(75001, format!("wresult is not UTF-8: {error}")))
 }
 
 /// Check 7.
 pub fn well_formed(text: &str) -> Checked<Document<'_>> {
-    read(text.as_bytes(), &Limits::default())
-        .map_err(|error| failure(20012, format!("wresult: {error}")))
+    xml::document(text).or_raise(20012)
 }
 
 /// Check 8 (WS-Trust, February 2005, §5).

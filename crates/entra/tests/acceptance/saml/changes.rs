@@ -1,0 +1,146 @@
+//! The ways to spoil a good sign-in, one at a time.
+
+use crate::changes::Change;
+
+/// Changes to the form that the browser posts.
+#[rustfmt::skip]
+pub const FORM: &[Change] = &[
+    (2, 750_054, "SAMLResponse=", "Response="),
+    (2, 750_054, "SAMLResponse=", "SAMLResponse=&Response="),
+    (2, 75001, "&RelayState=", "&wresult=x&RelayState="),
+    (2, 75001, "&RelayState=", "&SAMLResponse=&RelayState="),
+    (2, 75001, "&RelayState=", "&RelayState=&RelayState="),
+    (4, 50089, "LoginOptions%3D3", "LoginOptions%3D1"),
+    (4, 50089, "&RelayState=", "&RelayState=+"),
+    (4, 50089, "&RelayState=", "&State="),
+    (4, 50089, "%2Bl", "+l"),
+    (6, 75001, "SAMLResponse=", "SAMLResponse=%25"),
+    (6, 75001, "SAMLResponse=", "SAMLResponse=%0D%0A"),
+    (6, 75001, "SAMLResponse=", "SAMLResponse=AAAA"),
+    (6, 75001, "SAMLResponse=", "SAMLResponse=%2F%2F%2F%2F"),
+];
+
+/// Changes to the response around the signed assertion.
+#[rustfmt::skip]
+pub const MESSAGE: &[Change] = &[
+    (7, 75001, "<samlp:Response", "<!DOCTYPE r><samlp:Response"),
+    (7, 75001, "</samlp:Response>", "</samlp:Response><more/>"),
+    (7, 75001, "</samlp:Status>", ""),
+    (7, 75001, ">erin@", ">&erin;@"),
+    (8, 7_500_514, "samlp:Response", "samlp:ArtifactResponse"),
+    (8, 7_500_514, "xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\"", "xmlns:samlp=\"urn:oasis:names:tc:SAML:1.0:protocol\""),
+    (9, 50008, "Version=\"2.0\"><saml:Issuer xmlns", "Version=\"1.1\"><saml:Issuer xmlns"),
+    (9, 50008, " Version=\"2.0\"><saml:Issuer xmlns", "><saml:Issuer xmlns"),
+    (9, 50008, "ID=\"_r1\"", "ID=\"1r\""),
+    (9, 50008, " ID=\"_r1\"", ""),
+    (9, 50008, "ID=\"_r1\"", "ID=\"_a1\""),
+    (10, 50008, "Destination=\"https://login.example/login.srf\"", "Destination=\"https://login.example/login.srf/\""),
+    (10, 50008, "Destination=\"https://login.example/login.srf\"", "Destination=\"https://LOGIN.example/login.srf\""),
+    (10, 50008, " Destination=\"https://login.example/login.srf\"", ""),
+    (11, 50008, "InResponseTo=\"_q1\" IssueInstant", "InResponseTo=\"_q2\" IssueInstant"),
+    (11, 50008, "InResponseTo=\"_q1\" IssueInstant", "IssueInstant"),
+    (12, 50008, "status:Success", "status:Responder"),
+    (12, 50008, "<samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\">", "<samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Responder\"><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"></samlp:StatusCode>"),
+    (12, 50008, "samlp:StatusCode", "samlp:Code"),
+    (12, 50008, "samlp:Status>", "samlp:State>"),
+    (13, 500_133, "_q1\" IssueInstant=\"2026-11-21T09:59:58.123Z\"", "_q1\" IssueInstant=\"2026-11-21T10:05:01Z\""),
+    (13, 500_133, "_q1\" IssueInstant=\"2026-11-21T09:59:58.123Z\"", "_q1\" IssueInstant=\"2026-11-21T09:00:00Z\""),
+    (13, 50008, "_q1\" IssueInstant=\"2026-11-21T09:59:58.123Z\"", "_q1\" IssueInstant=\"now\""),
+    (13, 50008, "_q1\" IssueInstant=\"2026-11-21T09:59:58.123Z\"", "_q1\""),
+    (15, 50008, ">https://saml.example</saml:Issuer><samlp:Status>", ">https://second.example</saml:Issuer><samlp:Status>"),
+    (15, 50008, ">https://saml.example</saml:Issuer><samlp:Status>", ">https://saml.example/</saml:Issuer><samlp:Status>"),
+    (18, 50008, "saml:Assertion", "saml:Assertions"),
+    (18, 50008, "<saml:Assertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"", "<saml:Assertion xmlns:saml=\"urn:oasis:names:tc:SAML:1.0:assertion\""),
+    (18, 50008, "</samlp:Status>", "</samlp:Status><x:Assertion xmlns:x=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>"),
+    (18, 50008, "</samlp:Status>", "</samlp:Status><x:Assertion xmlns:x=\"urn:oasis:names:tc:SAML:1.0:assertion\"/>"),
+    (18, 50008, "</samlp:Status>", "</samlp:Status><e:EncryptedData xmlns:e=\"http://www.w3.org/2001/04/xmlenc#\"/>"),
+];
+
+/// Changes to the signed assertion, without signing it again.
+#[rustfmt::skip]
+pub const SIGNATURE: &[Change] = &[
+    (19, 50008, "xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"", "xmlns:ds=\"urn:example\""),
+    (19, 50008, "<saml:Issuer>https://saml.example</saml:Issuer><ds:Signature", "<saml:Issuer>https://saml.example</saml:Issuer><saml:Advice></saml:Advice><ds:Signature"),
+    (19, 50008, "<saml:Issuer>https://saml.example</saml:Issuer><ds:Signature", "<saml:Advice></saml:Advice><saml:Issuer>https://saml.example</saml:Issuer><ds:Signature"),
+    (19, 50008, "</ds:KeyInfo>", "</ds:KeyInfo><ds:Object><ds:Signature/></ds:Object>"),
+    (20, 50008, "URI=\"#_a1\"", "URI=\"\""),
+    (20, 50008, "URI=\"#_a1\"", "URI=\"#_r1\""),
+    (20, 50008, "</ds:Reference>", "</ds:Reference><ds:Reference URI=\"#_a1\"/>"),
+    (20, 50008, "</samlp:Status>", "</samlp:Status><x ID=\"_a1\"/>"),
+    (20, 50008, "</samlp:Status>", "</samlp:Status><x xmlns:w=\"urn:w\" w:Id=\"_a1\"/>"),
+    (21, 50008, "xmldsig#enveloped-signature\">", "xmldsig#base64\">"),
+    (21, 50008, "</ds:Transforms>", "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/></ds:Transforms>"),
+    (21, 50008, "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\">", "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#WithComments\">"),
+    (22, 50008, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2000/09/xmldsig#rsa-sha1"),
+    (22, 50008, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"),
+    (22, 50008, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256", "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"),
+    (22, 50008, "http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2000/09/xmldsig#sha1"),
+    (23, 50006, ">erin@saml.example<", ">mallory@saml.example<"),
+    (23, 50006, ">Id-Erin<", ">Id-Frank<"),
+    (23, 50006, "<ds:SignatureValue>", "<ds:SignatureValue>AAAA"),
+    (23, 50006, "<ds:DigestValue>", "<ds:DigestValue>AAAA"),
+    (23, 50008, "<ds:SignatureValue>", "<ds:SignatureValue>!"),
+    (23, 5_000_811, "<ds:X509Certificate>", "<ds:X509Certificate>AAAA"),
+];
+
+/// Changes to a response that is signed as well, without signing anything again.
+#[rustfmt::skip]
+pub const RESPONSE_SIGNATURE: &[Change] = &[
+    (26, 50006, "</samlp:StatusCode>", "</samlp:StatusCode><samlp:StatusMessage>hello</samlp:StatusMessage>"),
+    (26, 50006, "</samlp:Response>", " </samlp:Response>"),
+    (26, 50008, "URI=\"#_r1\"", "URI=\"\""),
+    (26, 50008, "URI=\"#_r1\"", "URI=\"#_a1\""),
+    (26, 50008, "<samlp:Status>", "<samlp:Status><ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"/>"),
+    (26, 50008, "<saml:Issuer xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\">https://saml.example</saml:Issuer>", ""),
+    (26, 50008, "https://saml.example</saml:Issuer><ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"></ds:SignatureMethod><ds:Reference URI=\"#_r1\">", "https://saml.example</saml:Issuer><ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></ds:CanonicalizationMethod><ds:SignatureMethod Algorithm=\"http://www.w3.org/2000/09/xmldsig#rsa-sha1\"></ds:SignatureMethod><ds:Reference URI=\"#_r1\">"),
+];
+
+/// Changes that are signed with the rest, so that only their own check can find them.
+#[rustfmt::skip]
+pub const SIGNED: &[Change] = &[
+    (16, 50107, ">https://saml.example<", ">https://saml.example/<"),
+    (16, 50107, ">https://saml.example<", ">http://saml.example<"),
+    (16, 50107, ">https://saml.example<", ">https://SAML.example<"),
+    (16, 50107, ">https://saml.example<", "> https://saml.example<"),
+    (16, 50107, ">https://saml.example<", ">https://managed.example<"),
+    (16, 50107, ">https://saml.example<", ">https://contoso.example<"),
+    (27, 50008, "Version=\"2.0\"><saml:Issuer>", "Version=\"1.1\"><saml:Issuer>"),
+    (28, 50013, "saml:Conditions", "saml:Condition"),
+    (28, 50013, "NotBefore", "NotAfter"),
+    (28, 50013, "NotOnOrAfter=\"2026-11-21T10:59:58.123Z\"", "NotOnOrAfter=\"2026-11-21T10:59:58.123\""),
+    (28, 500_133, "2026-11-21T09:58:58.123Z", "2026-11-21T10:05:01.000Z"),
+    (28, 500_133, "2026-11-21T10:59:58.123Z", "2026-11-21T09:55:00.000Z"),
+    (28, 500_133, "_a1\" IssueInstant=\"2026-11-21T09:59:58.123Z\"", "_a1\" IssueInstant=\"2026-11-21T10:05:01.000Z\""),
+    (29, 50008, ">urn:federation:MicrosoftOnline<", ">urn:federation:microsoftonline<"),
+    (29, 50008, "</saml:Audience>", "</saml:Audience><saml:Audience>https://else.example</saml:Audience>"),
+    (29, 50008, "saml:AudienceRestriction", "saml:OneTimeUse"),
+    (30, 50008, "cm:bearer", "cm:sender-vouches"),
+    (30, 50008, "Recipient=\"https://login.example/login.srf\"", "Recipient=\"https://login.example/\""),
+    (30, 50008, " Recipient=\"https://login.example/login.srf\"", ""),
+    (30, 50008, "InResponseTo=\"_q1\" NotOnOrAfter", "InResponseTo=\"_q2\" NotOnOrAfter"),
+    (30, 50008, "InResponseTo=\"_q1\" NotOnOrAfter", "NotOnOrAfter"),
+    (30, 50008, "InResponseTo=\"_q1\" NotOnOrAfter", "InResponseTo=\"_q1\" NotBefore=\"2026-11-21T09:00:00Z\" NotOnOrAfter"),
+    (30, 50008, " NotOnOrAfter=\"2026-11-21T10:04:58.123Z\"", ""),
+    (30, 500_133, "2026-11-21T10:04:58.123Z", "2026-11-21T09:55:00.000Z"),
+    (30, 50008, "saml:SubjectConfirmationData", "saml:ConfirmationData"),
+    (30, 50008, "saml:Subject>", "saml:Sub>"),
+    (31, 50008, "nameid-format:persistent", "nameid-format:transient"),
+    (31, 50008, " Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\"", ""),
+    (31, 50008, ">Id-Erin<", "><"),
+    (31, 50008, ">Id-Erin<", ">Id-Erin <"),
+    (31, 50008, "saml:NameID", "saml:BaseID"),
+    (34, 50008, "saml:AuthnStatement", "saml:Statement"),
+    (34, 50008, "<saml:AuthnStatement", "<saml:AuthnStatement></saml:AuthnStatement><saml:AuthnStatement"),
+    (34, 50008, "saml:AuthnContextClassRef", "saml:AuthnContextDeclRef"),
+    (34, 50008, "</saml:AuthnContextClassRef>", "</saml:AuthnContextClassRef><saml:AuthnContextClassRef>http://schemas.microsoft.com/claims/multipleauthn</saml:AuthnContextClassRef>"),
+    (34, 50008, "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport", ""),
+    (34, 50008, "AuthnInstant=\"2026-11-21T09:59:30.000Z\"", "AuthnInstant=\"yesterday\""),
+    (34, 50013, "2026-11-21T09:59:30.000Z", "2026-11-21T10:05:01.000Z"),
+    (34, 50013, "2026-11-21T09:59:30.000Z", "2026-11-21T09:59:59.000Z"),
+    (36, 50008, "</saml:AttributeStatement>", "<saml:Attribute Name=\"IDPEmail\"><saml:AttributeValue>erin@saml.example</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>"),
+    (37, 51004, "Id-Erin", "id-erin"),
+    (37, 51004, "Id-Erin", "Id-Nobody"),
+    (38, 50057, "Id-Erin", "Id-Frank"),
+    (39, 5_000_820, "Id-Erin", "Id-Alice"),
+    (39, 5_000_820, ">https://saml.example<", ">https://second.example<"),
+];
