@@ -1,4 +1,4 @@
-//! The demonstration: a company whose domain is already federated, and the stand-in for Microsoft 365
+//! The demonstration: two companies whose domains are already federated, and the stand-in for Microsoft 365
 //! that takes its people's tokens. Everything is thrown away when it stops; `countersign serve` never starts it.
 
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use entra::{Cloud, Domain, Federation, Protocol, StandIn, Tenant, User};
-use idp::apps::NewMicrosoft365;
+use idp::apps::{AppChange, NewMicrosoft365};
 use idp::people::NewUser;
 use idp::{Clock, Idp, Origin};
 use zeroize::Zeroizing;
@@ -17,11 +17,15 @@ use crate::app::{self, App};
 use crate::config::Config;
 use crate::{foundation, listen};
 
-const DOMAIN: &str = "contoso.example";
+/// Speaks WS-Federation with Microsoft.
+const CONTOSO: &str = "contoso.example";
+/// Speaks SAML 2.0 with Microsoft.
+const FABRIKAM: &str = "fabrikam.example";
 const GROUP: &str = "Microsoft 365 users";
 const PASSWORD: &str = "Countersign-demo-1";
 
 struct Person {
+    domain: &'static str,
     name: &'static str,
     given: &'static str,
     granted: bool,
@@ -29,8 +33,9 @@ struct Person {
     admin: bool,
 }
 
-const PEOPLE: [Person; 5] = [
+const PEOPLE: [Person; 6] = [
     Person {
+        domain: CONTOSO,
         name: "Alice Archer",
         given: "alice",
         granted: true,
@@ -38,6 +43,7 @@ const PEOPLE: [Person; 5] = [
         admin: false,
     },
     Person {
+        domain: CONTOSO,
         name: "Bob Brewer",
         given: "bob",
         granted: true,
@@ -45,6 +51,7 @@ const PEOPLE: [Person; 5] = [
         admin: false,
     },
     Person {
+        domain: CONTOSO,
         name: "Carol Carter",
         given: "carol",
         granted: false,
@@ -52,6 +59,7 @@ const PEOPLE: [Person; 5] = [
         admin: false,
     },
     Person {
+        domain: CONTOSO,
         name: "Dave Dyer",
         given: "dave",
         granted: true,
@@ -59,11 +67,20 @@ const PEOPLE: [Person; 5] = [
         admin: false,
     },
     Person {
+        domain: CONTOSO,
         name: "Ada Admin",
         given: "admin",
         granted: true,
         enabled: true,
         admin: true,
+    },
+    Person {
+        domain: FABRIKAM,
+        name: "Felix Fabrikant",
+        given: "felix",
+        granted: true,
+        enabled: true,
+        admin: false,
     },
 ];
 
@@ -108,25 +125,21 @@ pub async fn run(listen: SocketAddr, entra_listen: SocketAddr) -> anyhow::Result
     Ok(stand_in.await??)
 }
 
-/// Does what an admin of Contoso did: people, a group, the domain's app; and what Microsoft knows of it.
+/// Does what the admins of both companies did: people, a group, each domain's app; and what Microsoft knows
+/// of it.
 async fn furnish(idp: &Idp, entra_url: &str) -> anyhow::Result<Tenant> {
     let origin = Origin {
         source: "demonstration".to_owned(),
         correlation_id: "demonstration".to_owned(),
     };
     idp.add_group(GROUP, &origin).await?;
-    let new = NewMicrosoft365 {
-        domain: DOMAIN.to_owned(),
-        label: Some("Contoso Microsoft 365".to_owned()),
-        cloud: idp::cloud::Cloud::Worldwide,
-        entra_url: Some(entra_url.to_owned()),
-    };
-    let app = idp.add_microsoft365(new, &origin).await?;
-    idp.grant(&app.id, GROUP, &origin).await?;
-
+    let domains = vec![
+        federated(idp, CONTOSO, "Contoso Microsoft 365", entra_url, &origin).await?,
+        federated(idp, FABRIKAM, "Fabrikam Microsoft 365", entra_url, &origin).await?,
+    ];
     let mut users = Vec::new();
     for person in PEOPLE {
-        let upn = format!("{}@{DOMAIN}", person.given);
+        let upn = format!("{}@{}", person.given, person.domain);
         let new = NewUser {
             upn: upn.clone(),
             display_name: person.name.to_owned(),
@@ -151,29 +164,55 @@ async fn furnish(idp: &Idp, entra_url: &str) -> anyhow::Result<Tenant> {
             enabled: true,
         });
     }
-
-    let audience = app.realm.clone().unwrap_or_default();
-    let told = idp.federation_of(app)?;
-    let federation = Federation {
-        issuer_uri: told.issuer,
-        passive_sign_in_uri: told.passive_sign_in_url,
-        sign_out_uri: told.sign_out_url,
-        protocol: Protocol::WsFed,
-        signing_certificate: BASE64_STANDARD.decode(told.signing_certificate)?,
-        next_signing_certificate: None,
-        metadata_exchange_uri: None,
-        active_sign_in_uri: None,
-    };
     Ok(Tenant {
         cloud: Cloud {
-            audience,
+            audience: idp::cloud::Cloud::Worldwide.audience().to_owned(),
             reply: format!("{entra_url}/login.srf"),
         },
-        domains: vec![Domain {
-            name: DOMAIN.to_owned(),
-            federation: Some(federation),
-        }],
+        domains,
         users,
+    })
+}
+
+/// A Microsoft 365 app, and what its federation commands make Microsoft store.
+async fn federated(
+    idp: &Idp,
+    domain: &str,
+    label: &str,
+    entra_url: &str,
+    origin: &Origin,
+) -> anyhow::Result<Domain> {
+    let new = NewMicrosoft365 {
+        domain: domain.to_owned(),
+        label: Some(label.to_owned()),
+        cloud: idp::cloud::Cloud::Worldwide,
+        entra_url: Some(entra_url.to_owned()),
+    };
+    let mut app = idp.add_microsoft365(new, origin).await?;
+    idp.grant(&app.id, GROUP, origin).await?;
+    if domain == FABRIKAM {
+        let change = AppChange {
+            protocol: Some(store::Protocol::Saml),
+            ..AppChange::default()
+        };
+        app = idp.change_app(&app.id, change, origin).await?;
+    }
+    let told = idp.federation_of(app)?;
+    Ok(Domain {
+        name: domain.to_owned(),
+        federation: Some(Federation {
+            issuer_uri: told.issuer,
+            passive_sign_in_uri: told.passive_sign_in_url,
+            sign_out_uri: told.sign_out_url,
+            protocol: match told.protocol {
+                store::Protocol::Wsfed => Protocol::WsFed,
+                store::Protocol::Saml => Protocol::Saml,
+            },
+            signing_certificate: BASE64_STANDARD.decode(told.signing_certificate)?,
+            next_signing_certificate: None,
+            metadata_exchange_uri: None,
+            active_sign_in_uri: None,
+        }),
     })
 }
 
@@ -183,15 +222,17 @@ fn welcome(config: &Config, entra_url: &str) -> String {
         "
 This is a DEMONSTRATION. Its people, passwords and keys are public and are thrown away when it stops.
 
-  Open    {entra_url}    a stand-in for Microsoft 365, with the domain {DOMAIN} federated
-  and     {ours}    Countersign: the portal of Contoso's people
+  Open    {entra_url}    a stand-in for Microsoft 365, with two domains federated:
+                                  {CONTOSO} by WS-Federation, {FABRIKAM} by SAML 2.0
+  and     {ours}    Countersign: the portal of their people
 
   Sign in as               what happens
-  alice@{DOMAIN}    signed in, with each check that Microsoft would make
-  bob@{DOMAIN}      try a wrong password
-  carol@{DOMAIN}    may not use Microsoft 365: she is in no granted group
-  dave@{DOMAIN}     his account is disabled
-  admin@{DOMAIN}    administrator: sees the federation commands in the portal
+  alice@{CONTOSO}    signed in, with each check that Microsoft would make
+  bob@{CONTOSO}      try a wrong password
+  carol@{CONTOSO}    may not use Microsoft 365: she is in no granted group
+  dave@{CONTOSO}     his account is disabled
+  felix@{FABRIKAM}   signed in by SAML 2.0
+  admin@{CONTOSO}    administrator: sees the federation commands in the portal
 
   The password of all of them is {PASSWORD}
 
