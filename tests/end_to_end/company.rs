@@ -24,6 +24,11 @@ impl Contoso {
     }
 
     pub async fn with(setup: Setup) -> Self {
+        Self::speaking(Protocol::WsFed, setup).await
+    }
+
+    /// The domain is federated by the protocol.
+    pub async fn speaking(protocol: Protocol, setup: Setup) -> Self {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("loopback has a free port");
@@ -74,7 +79,7 @@ impl Contoso {
             .cli(&["user", "disable", "dave@contoso.com"])
             .succeeded();
 
-        let tenant = tenant(&app, entra_url, users);
+        let tenant = tenant(&app, protocol, entra_url, users);
         let stand_in = StandIn::new(tenant, entra_url, || SystemTime::now().into());
         tokio::spawn(async move { axum::serve(socket, entra::router(stand_in)).await });
         Self {
@@ -193,8 +198,12 @@ pub fn correlation_id(page: &Page) -> String {
     page.text("#correlation-id")
 }
 
-fn tenant(app: &Value, entra_url: &str, users: Vec<User>) -> Tenant {
+fn tenant(app: &Value, protocol: Protocol, entra_url: &str, users: Vec<User>) -> Tenant {
     let pem = text(app, "signing_certificate");
+    let (passive, sign_out) = match protocol {
+        Protocol::WsFed => ("wsfed_url", "signout_url"),
+        Protocol::Saml => ("saml_sso_url", "saml_slo_url"),
+    };
     let certificate =
         openssl::x509::X509::from_pem(pem.as_bytes()).expect("openssl reads the certificate");
     Tenant {
@@ -206,9 +215,9 @@ fn tenant(app: &Value, entra_url: &str, users: Vec<User>) -> Tenant {
             name: "contoso.com".to_owned(),
             federation: Some(Federation {
                 issuer_uri: text(app, "issuer").to_owned(),
-                passive_sign_in_uri: text(app, "wsfed_url").to_owned(),
-                sign_out_uri: text(app, "signout_url").to_owned(),
-                protocol: Protocol::WsFed,
+                passive_sign_in_uri: text(app, passive).to_owned(),
+                sign_out_uri: text(app, sign_out).to_owned(),
+                protocol,
                 signing_certificate: certificate.to_der().expect("a certificate has a DER form"),
                 next_signing_certificate: None,
                 metadata_exchange_uri: None,

@@ -1,8 +1,9 @@
 //! SAML 2.0: any service provider, judged by other people's.
 
+use entra::Protocol;
 use harness::judges::pysaml2::{ServiceProvider, text as said};
 use harness::judges::{self, Signed};
-use harness::{Browser, Form, Page, databases};
+use harness::{Browser, Form, Page, Setup, databases};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -590,4 +591,437 @@ fn query_of(url: &Url) -> Value {
         .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+#[tokio::test]
+async fn alice_signs_in_at_microsoft_by_saml_in_every_way_that_it_asks() {
+    for database in databases() {
+        let contoso = Contoso::speaking(Protocol::Saml, Setup::new(database)).await;
+        for (ask, outcome) in [
+            ("", "Signed in as alice"),
+            ("&binding=redirect", "Signed in as alice"),
+            ("&index=0", "Signed in as alice"),
+            ("&signed=1&long_context=1", "Signed in as alice"),
+            ("&without_username=1", "Signed in as alice"),
+            ("&ask=prompt-login", "Signed in as alice"),
+            ("&ask=fresh-password", "Signed in as alice"),
+            ("&index=1", "Reply address not allowed"),
+            ("&ask=multi-factor", "A second factor is needed"),
+        ] {
+            let browser = Browser::new();
+            let start = format!("/start?user=alice@contoso.com{ask}");
+            let start = contoso.microsoft.join(&start).expect("a path");
+            let mut page = browser.open(&start).await;
+            // What Microsoft asks in a form, and the answer to it, send themselves in a real browser.
+            for _ in 0..4 {
+                if page.count("input[name=password]") == 1 {
+                    let form = page.form("form");
+                    let typed = form.value("username") == Some("alice@contoso.com");
+                    assert_eq!(typed, !ask.contains("without_username"), "prefilled");
+                    page = sign_in(&browser, &page, "alice@contoso.com").await;
+                } else if page.count("input[name^=SAML]") == 1 {
+                    let answer = browser.submit(&page.form("form")).await;
+                    page = browser.follow(answer).await;
+                }
+            }
+            let failed = page.text(".failed");
+            assert_eq!(page.text("h1"), outcome, "{ask}: {failed}");
+            if outcome.starts_with("Signed in") {
+                let odd = ".checks li.failed, .checks li.not-reached, .checks li.warned";
+                assert_eq!(page.count(odd), 0, "{ask}");
+                assert!(page.count(".checks li.passed") > 30, "{ask}");
+                // Signing out there signs out here.
+                let out = contoso.microsoft.join("/sign-out").expect("a path");
+                let page = browser.open(&out).await;
+                assert_eq!(page.status, 200, "{}", page.source());
+                let portal = browser.open(&contoso.server.url("/")).await;
+                assert_eq!(portal.url.path(), "/sign-in", "{ask}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn our_metadata_is_what_others_read() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let server = &contoso.server;
+        let set = |settings: &[&str]| {
+            server.cli_json(&[&["app", "set", contoso.id()], settings].concat())
+        };
+        let browser = Browser::new();
+        for issuer in ["https://contoso.com", "urn:uri:contoso.com"] {
+            let app = set(&["--issuer", issuer]);
+            let url = Url::parse(text(&app, "saml_metadata_url")).expect("a URL");
+            let served = browser.get(&url).await;
+            assert_eq!(
+                served.header("content-type"),
+                Some("application/samlmetadata+xml")
+            );
+            let metadata = served.source();
+            judges::schema::judge(metadata, Signed::Metadata).expect("valid");
+            let document = roxmltree::Document::parse(metadata).expect("XML");
+            let named = |name: &'static str| {
+                document
+                    .descendants()
+                    .filter(move |node| node.tag_name().name() == name)
+                    .collect::<Vec<_>>()
+            };
+            // What the scripts of admins who come from JumpCloud read.
+            let root = document.root_element();
+            assert_eq!(root.attribute("entityID"), Some(issuer));
+            assert!(root.attribute("validUntil").is_some());
+            let sso = named("SingleSignOnService");
+            assert!(sso.len() >= 2, "{metadata}");
+            assert_eq!(sso[0].attribute("Location"), app["saml_sso_url"].as_str());
+            assert_eq!(named("KeyDescriptor").len(), 1, "{metadata}");
+            let certificate = named("X509Certificate")[0].text().expect("a certificate");
+            assert!(
+                text(&app, "signing_certificate")
+                    .replace('\n', "")
+                    .contains(certificate)
+            );
+
+            let mut signed = url.clone();
+            signed.set_query(Some("signed=1"));
+            let signed = browser.get(&signed).await;
+            judges::everyone(signed.source(), Signed::Metadata, contoso.certificate())
+                .expect("every judge accepts the signed form");
+            assert_eq!(
+                server
+                    .cli(&["app", "metadata", contoso.id()])
+                    .succeeded()
+                    .len(),
+                metadata.len() + 1,
+                "as served, but for the random ID"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slug_leads_to_the_app_until_it_is_changed() {
+    for database in databases() {
+        let provider = ServiceProvider::at("https://wiki.example/");
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
+        let browser = wiki.contoso.browser_of("alice@contoso.com").await;
+        let at = |slug: &str| wiki.contoso.server.url(&format!("/saml2/{slug}"));
+        wiki.set(&["--slug", "our-wiki", "--relay-state", "/start here"]);
+        let page = browser.get(&at("our-wiki")).await;
+        let form = response_form(&page);
+        assert_eq!(form.value("RelayState"), Some("/start here"));
+        assert!(!xml_of(&page).contains("InResponseTo"), "nobody asked");
+        wiki.set(&["--slug", "the-wiki"]);
+        assert_eq!(browser.get(&at("our-wiki")).await.status, 404);
+        assert_eq!(browser.get(&at("the-wiki")).await.status, 200);
+        wiki.set(&["--slug", "none"]);
+        assert_eq!(browser.get(&at("the-wiki")).await.status, 404);
+        for slug in ["Wiki", "a", "../x", "663a8fb979aa83c58df6081e", "-wiki"] {
+            let argument = format!("--slug={slug}");
+            let said = wiki
+                .contoso
+                .server
+                .cli(&["app", "set", wiki.id(), &argument])
+                .failed();
+            assert!(said.contains("slug"), "{slug}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bad_messages_are_explained_put_on_record_and_change_nothing() {
+    for database in databases() {
+        let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
+        let browser = wiki.contoso.browser_of("alice@contoso.com").await;
+        let here = wiki.contoso.server.url(&format!("/saml2/{}", wiki.id()));
+        let order = json!({"binding": "post", "relay_state": "x"});
+        let request = wiki.provider.ask("request", order).expect("a request");
+        let good = request["fields"]["SAMLRequest"]
+            .as_str()
+            .expect("a request");
+        let good = openssl::base64::decode_block(good).expect("base64");
+        let good = String::from_utf8(good).expect("UTF-8");
+        let change = |from: &str, to: &str| {
+            assert!(good.contains(from), "{good} has no {from}");
+            good.replacen(from, to, 1).into_bytes()
+        };
+        let bomb = "A".repeat(300 << 10).into_bytes();
+        let deep = ["<a>".repeat(5000), "</a>".repeat(5000)]
+            .concat()
+            .into_bytes();
+        let laughs = b"<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><x>&b;</x>".to_vec();
+        for (case, xml, reason) in [
+            ("not XML", b"hello".to_vec(), "bad-request"),
+            ("a DTD", laughs, "bad-request"),
+            ("too large", bomb, "bad-request"),
+            ("too deep", deep, "bad-request"),
+            (
+                "UTF-16",
+                good.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+                "bad-request",
+            ),
+            (
+                "another issuer",
+                change("https://wiki.example/metadata<", "https://evil.example/<"),
+                "bad-signature",
+            ),
+            (
+                "another ACS",
+                change("https://wiki.example/acs", "https://evil.example/acs"),
+                "bad-signature",
+            ),
+            (
+                "another version",
+                change("Version=\"2.0\"", "Version=\"2.1\""),
+                "bad-signature",
+            ),
+            (
+                "a comment in the issuer",
+                change("metadata<", "meta<!-- -->data<"),
+                "ok",
+            ),
+        ] {
+            let body = openssl::base64::encode_block(&xml);
+            let page = browser.post(&here, &[("SAMLRequest", &body)]).await;
+            let page = follow_here(&browser, page).await;
+            if reason == "ok" {
+                // Exclusive canonicalization leaves comments out, and the name is read whole.
+                response_form(&page);
+                continue;
+            }
+            assert!([400, 403].contains(&page.status), "{case}: {}", page.status);
+            assert!(page.count("#correlation-id") == 1, "{case}");
+            assert_eq!(wiki.contoso.last_reason("token.refused"), reason, "{case}");
+        }
+        // Unsigned, where a signature is demanded.
+        let unsigned = ["<ds:Signature", "<ns2:Signature", "<ns1:Signature"]
+            .iter()
+            .find_map(|tag| {
+                let from = good.find(tag)?;
+                let name = tag.trim_start_matches('<');
+                let to = good.find(&format!("</{name}>"))? + name.len() + 3;
+                Some([&good[..from], &good[to..]].concat())
+            })
+            .expect("it is signed");
+        let body = openssl::base64::encode_block(unsigned.as_bytes());
+        let page = browser.post(&here, &[("SAMLRequest", &body)]).await;
+        assert_eq!(page.status, 403, "{}", page.source());
+        assert_eq!(wiki.contoso.last_reason("token.refused"), "not-signed");
+        // With the demand switched off the rest is read, and compared exactly.
+        wiki.set(&["--signed-requests", "off"]);
+        for (case, from, to, status, reason) in [
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "https://wiki.example.evil.example/acs",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "https://wiki.example/acs/",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "https://wiki.example:443/acs",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "https://x@wiki.example/acs",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "HTTPS://wiki.example/acs",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "https://wiki.example/x/../acs",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "ACS",
+                "https://wiki.example/acs",
+                "javascript:alert(1)",
+                400,
+                "foreign-acs",
+            ),
+            (
+                "issuer",
+                "https://wiki.example/metadata<",
+                "https://evil.example/metadata<",
+                400,
+                "foreign-issuer",
+            ),
+            (
+                "destination",
+                "Destination=\"http",
+                "Destination=\"https://evil.example/?http",
+                400,
+                "foreign-destination",
+            ),
+            (
+                "version",
+                "Version=\"2.0\"",
+                "Version=\"1.1\"",
+                400,
+                "bad-request",
+            ),
+            ("id", " ID=\"", " ID=\"1", 400, "bad-request"),
+            (
+                "instant",
+                "IssueInstant=\"2",
+                "IssueInstant=\"x2",
+                400,
+                "bad-request",
+            ),
+        ] {
+            assert!(unsigned.contains(from), "{unsigned} has no {from}");
+            let body = openssl::base64::encode_block(unsigned.replacen(from, to, 1).as_bytes());
+            let page = browser.post(&here, &[("SAMLRequest", &body)]).await;
+            let page = follow_here(&browser, page).await;
+            assert_eq!(page.status, status, "{case}: {}", page.source());
+            assert_eq!(page.count("form"), 0, "{case}: nothing is posted anywhere");
+            assert_eq!(wiki.contoso.last_reason("token.refused"), reason, "{case}");
+        }
+        // The way it travelled.
+        let deflated = "eJ";
+        for (case, query) in [
+            ("not deflated", format!("SAMLRequest={deflated}")),
+            ("not base64", "SAMLRequest=%25%25%25".to_owned()),
+            ("empty", "SAMLRequest=".to_owned()),
+            ("both", "SAMLRequest=AAAA&SAMLResponse=AAAA".to_owned()),
+            (
+                "another encoding",
+                "SAMLRequest=AAAA&SAMLEncoding=urn:x".to_owned(),
+            ),
+            (
+                "a signature for nothing",
+                "SigAlg=x&Signature=AAAA".to_owned(),
+            ),
+        ] {
+            let mut url = here.clone();
+            url.set_query(Some(&query));
+            let page = browser.get(&url).await;
+            assert_eq!(page.status, 400, "{case}: {}", page.source());
+            assert_eq!(
+                wiki.contoso.last_reason("token.refused"),
+                "bad-request",
+                "{case}"
+            );
+        }
+        // A wrong address, and an app of the other protocol.
+        for path in [
+            "/saml2/663a8fb979aa83c58df6081e",
+            "/saml2/nobody",
+            "/saml2/%00",
+        ] {
+            assert_eq!(
+                browser.get(&wiki.contoso.server.url(path)).await.status,
+                404,
+                "{path}"
+            );
+        }
+        let wsfed = wiki
+            .contoso
+            .server
+            .url(&format!("/wsfed/{}?wa=wsignin1.0&wtrealm=urn:x", wiki.id()));
+        assert_eq!(browser.get(&wsfed).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_second_import_shows_what_changes_and_weakens_nothing() {
+    for database in databases() {
+        let provider = ServiceProvider::at("https://wiki.example/")
+            .with("sign_requests", true)
+            .with("encrypted", true);
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
+        let saml = &wiki.app["saml"];
+        assert_eq!(saml["signed_requests"], true, "as the metadata promises");
+        assert_eq!(saml["encrypt"], true, "to the key that it publishes");
+        assert_eq!(
+            saml["signing_certificates"].as_array().map(Vec::len),
+            Some(1)
+        );
+        let metadata = wiki.provider.metadata();
+        let server = &wiki.contoso.server;
+        let import = |metadata: &str, more: &[&str]| {
+            let arguments = [&["--json", "app", "import-metadata", wiki.id(), "-"], more].concat();
+            server.cli_with_input(&arguments, metadata)
+        };
+        // The file forgets to promise signatures, and has lost its keys.
+        let from = metadata.find("<ns0:KeyDescriptor").expect("it has keys");
+        let to = metadata.rfind("</ns0:KeyDescriptor>").expect("it has keys");
+        let weak = [
+            &metadata[..from],
+            &metadata[to + "</ns0:KeyDescriptor>".len()..],
+        ]
+        .concat();
+        let weak = weak.replacen("AuthnRequestsSigned=\"true\"", "", 1);
+        let weak = weak.replace("https://wiki.example/acs", "https://wiki.example/new-acs");
+        let planned = import(&weak, &["--dry-run"]).succeeded();
+        assert!(
+            planned.contains("https://wiki.example/new-acs"),
+            "{planned}"
+        );
+        assert!(planned.contains("stay required"), "{planned}");
+        let show = || server.cli_json(&["app", "show", wiki.id()]);
+        assert_eq!(
+            show()["saml"],
+            wiki.app["saml"],
+            "a dry run changes nothing"
+        );
+        import(&weak, &[]).succeeded();
+        let after = show();
+        assert_eq!(after["acs_urls"], json!(["https://wiki.example/new-acs"]));
+        for kept in [
+            "signed_requests",
+            "encrypt",
+            "signing_certificates",
+            "encryption_certificate",
+        ] {
+            assert_eq!(after["saml"][kept], wiki.app["saml"][kept], "{kept}");
+        }
+        // What is not this provider's valid metadata changes nothing.
+        let expired = metadata.replacen(
+            "entityID=",
+            "validUntil=\"2020-01-01T00:00:00Z\" entityID=",
+            1,
+        );
+        let foreign =
+            metadata.replacen("https://wiki.example/metadata", "https://evil.example/", 1);
+        let script = metadata.replace("https://wiki.example/acs", "javascript:alert(1)");
+        let dtd = ["<!DOCTYPE x>", &metadata].concat();
+        for (case, metadata, says) in [
+            (
+                "HTML",
+                "<html><body>Sign in</body></html>",
+                "neither EntityDescriptor",
+            ),
+            ("nothing", "", "no SAML metadata"),
+            ("expired", &expired, "expired on 2020-01-01"),
+            ("another's", &foreign, "not about the service provider"),
+            ("a script", &script, "https://"),
+            ("a DTD", &dtd, "document type"),
+        ] {
+            let said = import(metadata, &[]).failed();
+            assert!(said.contains(says), "{case}: {said}");
+            assert_eq!(show(), after, "{case}");
+        }
+    }
 }

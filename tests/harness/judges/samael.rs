@@ -15,8 +15,11 @@ pub fn judge(metadata: &str, certificate_pem: &str) -> Verdict {
     if read.entity_id.is_none_or(|id| id.is_empty()) {
         return Err("the metadata names no entity".to_owned());
     }
-    let roles = read.role_descriptors.unwrap_or_default();
-    if roles.iter().all(|role| role.key_descriptors.is_empty()) {
+    let services = read.role_descriptors.unwrap_or_default();
+    let providers = read.idp_sso_descriptors.unwrap_or_default();
+    if services.iter().all(|role| role.key_descriptors.is_empty())
+        && providers.iter().all(|role| role.key_descriptors.is_empty())
+    {
         return Err("the metadata gives no role a key".to_owned());
     }
     Ok(())
