@@ -1025,3 +1025,129 @@ async fn a_second_import_shows_what_changes_and_weakens_nothing() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_wrapped_signature_is_never_believed() {
+    for database in databases() {
+        let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
+        let (browser, alice) = wiki.with_alice().await;
+        let order = json!({
+            "binding": "post",
+            "relay_state": "x",
+            "name_id": alice["name_id"],
+            "name_id_format": alice["format"],
+        });
+        for action in ["request", "logout"] {
+            let message = wiki.provider.ask(action, order.clone()).expect("a message");
+            let good = message["fields"]["SAMLRequest"]
+                .as_str()
+                .expect("a request");
+            let good = openssl::base64::decode_block(good).expect("base64");
+            let good = String::from_utf8(good).expect("UTF-8");
+            let url = Url::parse(said(&message, "location")).expect("a URL");
+            let wrapped = wrapped(&good);
+            assert_eq!(wrapped.len(), 9);
+            for (case, xml) in wrapped {
+                roxmltree::Document::parse(&xml).expect("the variant is well-formed");
+                let body = openssl::base64::encode_block(xml.as_bytes());
+                let page = browser.post(&url, &[("SAMLRequest", &body)]).await;
+                let page = follow_here(&browser, page).await;
+                assert!(
+                    [400, 403].contains(&page.status),
+                    "{action} {case}: {}",
+                    page.source()
+                );
+            }
+            let portal = browser.open(&wiki.contoso.server.url("/")).await;
+            assert_eq!(portal.url.path(), "/", "she is still signed in");
+            let body = openssl::base64::encode_block(good.as_bytes());
+            let page = browser.post(&url, &[("SAMLRequest", &body)]).await;
+            assert_ne!(
+                page.status / 100,
+                4,
+                "{action}: what was signed is believed"
+            );
+        }
+    }
+}
+
+/// The ways of wrapping a signed message that are known as XSW1 to XSW8, and one more: in each, the root is
+/// another message than the one that was signed.
+fn wrapped(good: &str) -> Vec<(&'static str, String)> {
+    const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+    let document = roxmltree::Document::parse(good).expect("XML");
+    let root = document.root_element();
+    let signature = root
+        .children()
+        .find(|node| node.has_tag_name((DS, "Signature")))
+        .expect("it is signed")
+        .range();
+    let good = &good[root.range()];
+    let offset = root.range().start;
+    let (from, to) = (signature.start - offset, signature.end - offset);
+    let signature = &good[from..to];
+    let bare = [&good[..from], &good[to..]].concat();
+    let id = root.attribute("ID").expect("an ID");
+    let evil = bare.replacen(id, "_evil", 1);
+    let end = evil.rfind("</").expect("an end tag");
+    let inside = |parts: &[&str]| [&evil[..end], &parts.concat(), &evil[end..]].concat();
+    let after_issuer = |part: &str| {
+        [
+            &evil[..at_issuer_end(&evil)],
+            part,
+            &evil[at_issuer_end(&evil)..],
+        ]
+        .concat()
+    };
+    let close = signature.rfind("</").expect("an end tag");
+    let prefix = &signature[1..signature.find("Signature").expect("its name")];
+    let holding = |part: &str| [&signature[..close], part, &signature[close..]].concat();
+    let object = |part: &str| holding(&format!("<{prefix}Object>{part}</{prefix}Object>"));
+    let extensions = |part: &str| {
+        format!(
+            "<x:Extensions xmlns:x=\"urn:oasis:names:tc:SAML:2.0:protocol\">{part}</x:Extensions>"
+        )
+    };
+    vec![
+        (
+            "1: the original in the signature",
+            after_issuer(&holding(&bare)),
+        ),
+        (
+            "2: the original beside the signature",
+            after_issuer(&[signature, &bare].concat()),
+        ),
+        ("3: the signed message as a child", inside(&[good])),
+        (
+            "4: the signed message as the first child",
+            after_issuer(good),
+        ),
+        ("5: the original at the end", {
+            let evil = after_issuer(signature);
+            let end = evil.rfind("</").expect("an end tag");
+            [&evil[..end], &bare, &evil[end..]].concat()
+        }),
+        (
+            "6: the original in the signature's object",
+            after_issuer(&object(&bare)),
+        ),
+        (
+            "7: the signed message in the extensions",
+            after_issuer(&extensions(good)),
+        ),
+        (
+            "8: the signed message in an object",
+            after_issuer(&object(good)),
+        ),
+        (
+            "both with one id",
+            after_issuer(&[signature, &extensions(&bare)].concat()).replacen("_evil", id, 1),
+        ),
+    ]
+}
+
+fn at_issuer_end(message: &str) -> usize {
+    let at = message.find("Issuer>").expect("an issuer's end");
+    at + "Issuer>".len()
+}

@@ -325,3 +325,147 @@ fn inflate(parameter: &'static str, deflated: &[u8]) -> Result<Vec<u8>, BadReque
         _ => Err(BadRequest::NotDeflated { parameter }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const XML: &str = "<samlp:AuthnRequest/>";
+
+    fn message(query: &str, form: &[u8], posted: bool) -> Envelope {
+        match arrived(query, form, posted) {
+            Ok(Arrived::Message(envelope)) => envelope,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(query: &str) -> BadRequest {
+        arrived(query, b"", false).expect_err("it is not acceptable")
+    }
+
+    fn deflated(bytes: &[u8]) -> String {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("memory");
+        escaped(&STANDARD.encode(encoder.finish().expect("memory")))
+    }
+
+    #[test]
+    fn a_query_that_we_write_is_read_back_with_what_its_signature_covers() {
+        let query = redirect_query(false, XML, Some("a&b=c d"), Some("urn:alg"));
+        let signed = with_signature(&query, b"\x01\x02");
+        let envelope = message(&signed, b"", false);
+        assert_eq!(envelope.xml, XML.as_bytes());
+        assert_eq!(envelope.relay_state.as_deref(), Some("a&b=c d"));
+        let signature = envelope.signature.expect("it is signed");
+        assert_eq!(signature.signed, query.as_bytes());
+        assert_eq!(
+            (signature.algorithm.as_str(), &signature.value[..]),
+            ("urn:alg", &[1, 2][..])
+        );
+        let answer = redirect_query(true, XML, None, None);
+        assert!(message(&answer, b"", false).answer);
+        assert_eq!(message(&answer, b"", false).signature, None);
+    }
+
+    #[test]
+    fn the_signed_octets_are_the_senders_own_spelling_in_the_standards_order() {
+        let value = deflated(XML.as_bytes());
+        let raw =
+            format!("Signature=AQI%3d&SigAlg=urn%3aalg&RelayState=a%2fb+c&x=y&SAMLRequest={value}");
+        let signature = message(&raw, b"", false).signature.expect("it is signed");
+        let expected = format!("SAMLRequest={value}&RelayState=a%2fb+c&SigAlg=urn%3aalg");
+        assert_eq!(String::from_utf8(signature.signed), Ok(expected));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let value = deflated(XML.as_bytes());
+        let request = format!("SAMLRequest={value}");
+        let doubled = |parameter| BadRequest::Doubled { parameter };
+        assert_eq!(
+            refused(&format!("{request}&{request}")),
+            doubled("SAMLRequest")
+        );
+        assert_eq!(
+            refused(&format!("{request}&RelayState=a&RelayState=b")),
+            doubled("RelayState")
+        );
+        let encoded = BadRequest::EncodedName {
+            parameter: "SAMLRequest",
+        };
+        assert_eq!(refused(&format!("SAML%52equest={value}")), encoded);
+        assert_eq!(
+            refused(&format!("{request}&SAMLResponse={value}")),
+            BadRequest::SeveralMessages
+        );
+        for half in ["SigAlg=x", "Signature=AAAA"] {
+            assert_eq!(
+                refused(&format!("{request}&{half}")),
+                BadRequest::HalfSigned
+            );
+        }
+        let both = arrived(&request, request.as_bytes(), true);
+        assert_eq!(both, Err(BadRequest::SeveralMessages));
+        let by_get = arrived("", request.as_bytes(), false);
+        assert_eq!(by_get, Err(BadRequest::SeveralMessages));
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit_and_what_is_cut_or_continued_as_well() {
+        let bomb = deflated(&vec![b' '; 50 << 20]);
+        assert!(bomb.len() < 200 << 10, "{}", bomb.len());
+        assert_eq!(
+            refused(&format!("SAMLRequest={bomb}")),
+            BadRequest::TooLarge
+        );
+        let not_deflated = BadRequest::NotDeflated {
+            parameter: "SAMLRequest",
+        };
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(XML.as_bytes()).expect("memory");
+        let whole = encoder.finish().expect("memory");
+        let query = |bytes: &[u8]| format!("SAMLRequest={}", escaped(&STANDARD.encode(bytes)));
+        assert_eq!(message(&query(&whole), b"", false).xml, XML.as_bytes());
+        let mut continued = whole.clone();
+        continued.push(0);
+        for bytes in [&whole[..whole.len() - 3], &continued, XML.as_bytes()] {
+            assert_eq!(refused(&query(bytes)), not_deflated, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_carries_base64_with_or_without_line_breaks_and_nothing_deflated() {
+        let wrapped = "PHNhbWxwOkF1dGhu\r\nUmVxdWVzdC8%2B";
+        let form = format!("RelayState=%0D%0Ax&username=alice%40contoso.com&SAMLRequest={wrapped}");
+        let envelope = message("", form.replace("\r\n", "%0D%0A").as_bytes(), true);
+        assert_eq!(envelope.xml, XML.as_bytes());
+        assert_eq!(envelope.relay_state.as_deref(), Some("\r\nx"));
+        assert_eq!(envelope.username.as_deref(), Some("alice@contoso.com"));
+        assert_eq!(envelope.binding, Binding::Post);
+    }
+
+    #[test]
+    fn an_address_that_somebody_opened_carries_no_message() {
+        let bare = arrived("login_hint=alice%40contoso.com&utm=1&x=%zz", b"", false);
+        let expected = Arrived::Bare {
+            username: Some("alice@contoso.com".to_owned()),
+            client_request_id: None,
+        };
+        assert_eq!(bare, Ok(expected));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(query: String, form: Vec<u8>, posted: bool) {
+            let _ = arrived(&query, &form, posted);
+        }
+
+        #[test]
+        fn every_relay_state_comes_back(state in "[^\0]*") {
+            let query = redirect_query(false, XML, Some(&state), None);
+            prop_assert_eq!(message(&query, b"", false).relay_state, Some(state));
+        }
+    }
+}

@@ -260,3 +260,135 @@ fn earliest(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTi
 fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.has_tag_name((METADATA.uri, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::Document;
+
+    use super::*;
+    use crate::names::binding;
+
+    fn read(xml: &str) -> Result<Vec<ServiceProvider>, NotMetadata> {
+        let document = Document::parse(xml).expect("XML");
+        service_providers(document.root_element())
+    }
+
+    fn entity(id: &str, roles: &str) -> String {
+        format!(
+            r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="{id}">{roles}</EntityDescriptor>"#
+        )
+    }
+
+    fn role(content: &str) -> String {
+        format!(
+            r#"<SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:1.1:protocol urn:oasis:names:tc:SAML:2.0:protocol">{content}</SPSSODescriptor>"#
+        )
+    }
+
+    fn key(usage: &str, certificate: &str) -> String {
+        format!(
+            "<KeyDescriptor{usage}><ds:KeyInfo><ds:KeyName>x</ds:KeyName><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>"
+        )
+    }
+
+    #[test]
+    fn a_key_without_use_is_for_both_and_white_space_is_no_part_of_it() {
+        let keys = [
+            key(" use=\"signing\"", "\n  AA\r\n BB\t"),
+            key("", "CC"),
+            key(" use=\"encryption\"", "DD"),
+            key("", "CC"),
+        ];
+        let found = read(&entity("urn:sp", &role(&keys.concat()))).expect("metadata");
+        assert_eq!(found[0].signing, ["AABB", "CC"]);
+        assert_eq!(found[0].encryption, ["CC", "DD"]);
+    }
+
+    #[test]
+    fn the_default_is_the_first_that_says_so_or_the_first() {
+        let acs = |index: &str, more: &str| {
+            format!(
+                r#"<AssertionConsumerService Binding="{}" Location="https://sp/{index}"{more}/>"#,
+                binding::POST
+            )
+        };
+        let defaults = |services: &[String]| {
+            let found = read(&entity("urn:sp", &role(&services.concat()))).expect("metadata");
+            let acs = &found[0].acs;
+            acs.iter()
+                .map(|acs| (acs.index, acs.is_default))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            defaults(&[
+                acs("3", " index=\"3\""),
+                acs("1", " index=\"1\" isDefault=\"true\"")
+            ]),
+            [(3, false), (1, true)]
+        );
+        assert_eq!(
+            defaults(&[acs("0", " index=\"0\""), acs("x", "")]),
+            [(0, true), (1, false)]
+        );
+    }
+
+    #[test]
+    fn every_saml_2_service_provider_of_nested_lists_is_found_and_the_earliest_end_counts() {
+        let idp = r#"<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"/>"#;
+        let old = r#"<SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:1.1:protocol"/>"#;
+        let list = format!(
+            r#"<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" validUntil="2026-02-01T00:00:00Z"><Extensions/>{}{}<EntitiesDescriptor validUntil="2026-01-01T00:00:00Z">{}{}</EntitiesDescriptor></EntitiesDescriptor>"#,
+            entity("urn:idp", idp),
+            entity("urn:a", &role("")),
+            entity("urn:old", old),
+            entity("urn:b", &[role(""), idp.to_owned()].concat()),
+        );
+        let found = read(&list).expect("metadata");
+        let ends: Vec<_> = found
+            .iter()
+            .map(|one| {
+                (
+                    one.entity_id.as_str(),
+                    one.valid_until.map(|at| at.to_rfc3339()),
+                )
+            })
+            .collect();
+        assert_eq!(
+            ends,
+            [
+                ("urn:a", Some("2026-02-01T00:00:00+00:00".to_owned())),
+                ("urn:b", Some("2026-01-01T00:00:00+00:00".to_owned())),
+            ]
+        );
+    }
+
+    #[test]
+    fn several_roles_are_one_provider_and_other_bindings_are_kept_apart() {
+        let first = role(&format!(
+            r#"<SingleLogoutService Binding="{}" Location="https://sp/slo" ResponseLocation="https://sp/slo/r"/><NameIDFormat> urn:f </NameIDFormat>"#,
+            binding::REDIRECT
+        ));
+        let second = role(
+            r#"<AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:PAOS" Location="https://sp/paos" index="2"/><AttributeConsumingService index="0"><ServiceName/><RequestedAttribute Name="urn:oid:1" FriendlyName="mail" isRequired="true"/></AttributeConsumingService>"#,
+        )
+        .replacen("<SPSSODescriptor", r#"<SPSSODescriptor AuthnRequestsSigned="true" WantAssertionsSigned="1""#, 1);
+        let found = read(&entity("urn:sp", &[first, second].concat())).expect("metadata");
+        let [provider] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            provider.logout[0].response_url.as_deref(),
+            Some("https://sp/slo/r")
+        );
+        assert_eq!(provider.name_id_formats, ["urn:f"]);
+        assert_eq!(provider.acs[0].index, 2);
+        assert!(provider.authn_requests_signed && provider.want_assertions_signed);
+        assert!(provider.requested_attributes[0].required);
+    }
+
+    #[test]
+    fn another_document_is_no_metadata() {
+        assert_eq!(read("<EntityDescriptor/>"), Err(NotMetadata::Root));
+        assert_eq!(read("<html/>"), Err(NotMetadata::Root));
+    }
+}
