@@ -1,6 +1,6 @@
 //! Would Entra ID let this person in? Each check has a number, and an error code when it fails.
 //!
-//! [`wsfed`] and [`saml`] tell the story of their message in its order; what both ask is asked by the same code.
+//! `wsfed` and `saml` tell the story of their message in its order; what both ask is asked by the same code.
 
 mod assertion;
 mod claims;

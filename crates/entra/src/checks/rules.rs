@@ -55,7 +55,7 @@ const SAML: &[Rule] = &[
     rule(8, "It is a SAML 2.0 response", &[7_500_514]),
     rule(9, "The response is version 2.0 and has an identifier", &[50008]),
     rule(10, "The response's destination is this address", &[50008]),
-    rule(11, "InResponseTo is the request, answered for the first time", &[50008, 50013]),
+    rule(11, "InResponseTo is the request, answered for the first time; or nobody asked", &[50008, 50013]),
     rule(12, "The status is success", &[50008]),
     rule(13, "The response was made just now", &[50008, 500_133]),
     ONE_ASSERTION,

@@ -100,3 +100,54 @@ struct Send<'a> {
     address: &'a str,
     fields: Vec<(&'static str, &'a str)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::read_to_string;
+
+    use flate2::read::DeflateDecoder;
+    use url::form_urlencoded::parse;
+
+    use super::*;
+
+    const PARCEL: Parcel = Parcel {
+        field: "SAMLRequest",
+        xml: "<a>\u{e4} &amp; b</a>",
+        relay_state: Some("r=1&s +%2b\u{e4}"),
+        username: Some("erin+1@saml.example"),
+    };
+
+    fn query_of(response: &Response) -> String {
+        let location = response.headers()[header::LOCATION].to_str();
+        let (_, query) = location
+            .ok()
+            .and_then(|location| location.split_once("?tenant=1&"))
+            .expect("the address keeps its query");
+        query.to_owned()
+    }
+
+    #[test]
+    fn an_address_carries_the_message_whole() {
+        let query = query_of(&PARCEL.redirect("https://idp.example/?tenant=1"));
+        let fields: Vec<_> = parse(query.as_bytes()).into_owned().collect();
+        let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["SAMLRequest", "RelayState", "username"]);
+        let message = BASE64.decode(&fields[0].1).expect("it is base64");
+        let xml = read_to_string(DeflateDecoder::new(message.as_slice()));
+        assert_eq!(xml.expect("it is text"), PARCEL.xml);
+        assert_eq!(Some(fields[1].1.as_str()), PARCEL.relay_state);
+        assert_eq!(Some(fields[2].1.as_str()), PARCEL.username);
+    }
+
+    #[test]
+    fn the_signature_beside_a_message_covers_what_is_sent_before_it() {
+        let key = OrgIdKey::generate().expect("libcrypto makes keys");
+        let response = PARCEL.signed_redirect("https://idp.example/?tenant=1", &key);
+        let query = query_of(&response.expect("it signs"));
+        let (signed, rest) = query.split_once("&Signature=").expect("it is signed");
+        let signature = format!("v={}", rest.split('&').next().unwrap_or_default());
+        let (_, signature) = parse(signature.as_bytes()).next().expect("there is one");
+        let signature = BASE64.decode(signature.as_bytes()).expect("it is base64");
+        assert!(key.made(&signature, signed.as_bytes()), "{query}");
+    }
+}

@@ -65,6 +65,14 @@ impl OrgIdKey {
             .child(self.key_info()?))
     }
 
+    /// Whether a signature is this key's.
+    #[cfg(test)]
+    pub fn made(&self, signature: &[u8], bytes: &[u8]) -> bool {
+        openssl::sign::Verifier::new(MessageDigest::sha1(), &self.0)
+            .and_then(|mut verifier| verifier.verify_oneshot(signature, bytes))
+            .expect("RSA verifies")
+    }
+
     /// No certificate: the key is found by its identifier (RFC 5280 §4.2.1.2) or its name.
     fn key_info(&self) -> Result<Element, ErrorStack> {
         let identifier = sha1(&self.0.rsa()?.public_key_to_der_pkcs1()?);
@@ -82,8 +90,6 @@ fn algorithm(name: &'static str, algorithm: &'static str) -> Element {
 
 #[cfg(test)]
 mod tests {
-    use openssl::sign::Verifier;
-
     use super::*;
 
     #[test]
@@ -110,13 +116,7 @@ mod tests {
         let value = BASE64
             .decode(between("<SignatureValue>", "</SignatureValue>"))
             .expect("it is base64");
-        let mut verifier = Verifier::new(MessageDigest::sha1(), &key.0).expect("RSA verifies");
-        assert!(
-            verifier
-                .verify_oneshot(&value, signed.as_bytes())
-                .expect("RSA verifies"),
-            "{signed}"
-        );
+        assert!(key.made(&value, signed.as_bytes()), "{signed}");
         assert!(text.ends_with("<KeyName>MicrosoftOnline</KeyName></KeyInfo></Signature>"));
     }
 }

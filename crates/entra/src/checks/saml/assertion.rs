@@ -111,7 +111,7 @@ pub fn odd_email(claims: &[Claim], user: Option<&User>) -> Option<String> {
 }
 
 /// Check 34 (SAML core §2.7.2).
-pub fn authentication(assertion: Node, now: DateTime<Utc>) -> Checked<Authentication> {
+pub fn authentication(assertion: Node) -> Checked<Authentication> {
     let statement = xml::only(assertion, names::SAML2, "AuthnStatement").or_raise(50008)?;
     let context = xml::only(statement, names::SAML2, "AuthnContext").or_raise(50008)?;
     let class = xml::only(context, names::SAML2, "AuthnContextClassRef").or_raise(50008)?;
@@ -120,7 +120,7 @@ pub fn authentication(assertion: Node, now: DateTime<Utc>) -> Checked<Authentica
         "AuthnContextClassRef is empty".to_owned()
     })?;
     let instant = xml::instant_in(statement, "AuthnInstant").or_raise(50008)?;
-    shared::authenticated_before(assertion, instant, now)?;
+    shared::authenticated_before(assertion, instant)?;
     Ok(Authentication {
         method,
         instant,
@@ -147,4 +147,20 @@ pub fn misplaced_mfa(mfa: bool, claims: &[Claim]) -> Option<String> {
         "the attribute {} speaks of several factors, but AuthnContextClassRef does not, and only that counts",
         claim.name
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assertion_needs_an_identifier_that_xml_allows() {
+        let accepts = |id: &str| {
+            let text = format!("<Assertion Version='2.0' ID='{id}'/>");
+            let document = roxmltree::Document::parse(&text).expect("it is XML");
+            version(document.root_element()).is_ok()
+        };
+        assert!(["_1", "a.b-c"].into_iter().all(accepts));
+        assert!(!["", "1a", "a:b", "a b"].into_iter().any(accepts));
+    }
 }

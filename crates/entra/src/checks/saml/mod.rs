@@ -58,7 +58,7 @@ pub fn hear(
     let claims = assertion::claims(assertion);
     let found = tenant.user(&immutable_id);
     ledger.remark(33, assertion::odd_email(&claims, found));
-    let authentication = ledger.note(34, assertion::authentication(assertion, now))?;
+    let authentication = ledger.note(34, assertion::authentication(assertion))?;
     ledger.note(35, replay::unused(id, replay))?;
     ledger.note(36, claims::no_duplicates(&claims))?;
 

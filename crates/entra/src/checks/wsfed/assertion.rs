@@ -81,7 +81,7 @@ pub fn name_identifier(assertion: Node) -> Checked<String> {
 }
 
 /// Check 34: nobody authenticates after the assertion about it was issued.
-pub fn authentication(assertion: Node, now: DateTime<Utc>) -> Checked<Authentication> {
+pub fn authentication(assertion: Node) -> Checked<Authentication> {
     let statement =
         xml::only(assertion, names::SAML1, "AuthenticationStatement").or_raise(50008)?;
     let method = statement
@@ -92,7 +92,7 @@ pub fn authentication(assertion: Node, now: DateTime<Utc>) -> Checked<Authentica
         "AuthenticationStatement has no AuthenticationMethod".to_owned()
     })?;
     let instant = xml::instant_in(statement, "AuthenticationInstant").or_raise(50008)?;
-    shared::authenticated_before(assertion, instant, now)?;
+    shared::authenticated_before(assertion, instant)?;
     Ok(Authentication {
         method,
         instant,

@@ -47,7 +47,7 @@ pub fn hear(
     let claims = assertion::claims(assertion);
     let immutable_id = ledger.note(32, assertion::immutable_id(&claims, &name))?;
     ledger.remark(33, assertion::odd_upn(&claims, tenant.user(immutable_id)));
-    let authentication = ledger.note(34, assertion::authentication(assertion, now))?;
+    let authentication = ledger.note(34, assertion::authentication(assertion))?;
     ledger.note(35, replay::unused(id, replay))?;
     ledger.note(36, claims::no_duplicates(&claims))?;
 
