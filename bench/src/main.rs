@@ -19,12 +19,10 @@ fn main() -> Result<()> {
     let each = Duration::from_secs(if quick { 1 } else { 5 });
     println!("{}", process::machine()?);
 
-    let signature = raw_signature(each)?;
-    println!("\nopenssl speed rsa2048: one signature costs {signature:.3} ms of CPU\n");
-    println!("Tokens over an existing session (WS-Federation, audit line included)");
+    println!("\nTokens over an existing session (WS-Federation, audit line included)");
     println!(
-        "{:<11}{:>8}{:>12}{:>16}{:>22}",
-        "database", "clients", "tokens/s", "CPU ms/token", "CPU / raw signature"
+        "{:<11}{:>8}{:>12}{:>16}{:>20}{:>10}",
+        "database", "clients", "tokens/s", "CPU ms/token", "ms/raw signature", "ratio"
     );
     let mut memory = Vec::new();
     let mut sqlite = None;
@@ -33,9 +31,12 @@ fn main() -> Result<()> {
         let at_start = server.resident_mib()?;
         let session = server.sign_in(&company)?;
         for clients in [1, 8, 64] {
+            // A shared machine changes its speed by a fifth within a minute, so the limit is taken on both sides.
+            let before = raw_signature()?;
             let (rate, cpu) = tokens(&server, &company, &session, clients, each)?;
+            let signature = f64::midpoint(before, raw_signature()?);
             println!(
-                "{:<11}{clients:>8}{rate:>12.0}{cpu:>16.3}{:>20.2} x",
+                "{:<11}{clients:>8}{rate:>12.0}{cpu:>16.3}{signature:>20.3}{:>8.2} x",
                 company.database,
                 cpu / signature
             );
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
             sqlite = Some(company);
         }
     }
-    println!("aim: at most 2 x\n");
+    println!("the raw signature is openssl speed rsa2048; aim: at most 2 x\n");
 
     let company = sqlite.context("SQLite is always measured")?;
     passwords(&company, each)?;
@@ -83,15 +84,9 @@ fn companies() -> Result<Vec<Company>> {
 }
 
 /// Milliseconds of CPU that one RSA-2048 signature takes, by OpenSSL's own measure.
-fn raw_signature(each: Duration) -> Result<f64> {
+fn raw_signature() -> Result<f64> {
     let output = std::process::Command::new("openssl")
-        .args([
-            "speed",
-            "-mr",
-            "-seconds",
-            &each.as_secs().to_string(),
-            "rsa2048",
-        ])
+        .args(["speed", "-mr", "-seconds", "1", "rsa2048"])
         .output()
         .context("cannot run openssl")?;
     let text = String::from_utf8(output.stdout)?;
@@ -157,21 +152,8 @@ fn passwords(company: &Company, each: Duration) -> Result<()> {
     let threads = thread::available_parallelism()?.get();
     let pool = (threads / 2).max(1);
     let hash = crypto::password::Hasher::new().hash(PASSWORD.as_bytes());
-    let start = Instant::now();
-    let hashed = in_parallel(pool, |_| {
-        let mut hasher = crypto::password::Hasher::new();
-        let (end, mut count) = (Instant::now() + each, 0);
-        while Instant::now() < end {
-            ensure!(
-                hasher.verify(PASSWORD.as_bytes(), Some(&hash)),
-                "the right password was refused"
-            );
-            count += 1;
-        }
-        Ok(count)
-    })?;
-    #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
-    let raw = hashed as f64 / start.elapsed().as_secs_f64();
+    let single = bare_hashes(1, &hash, each / 2)?;
+    let before = bare_hashes(pool, &hash, each / 2)?;
 
     let server = Server::start(company)?;
     let form = server.form()?;
@@ -189,13 +171,34 @@ fn passwords(company: &Company, each: Duration) -> Result<()> {
     })?;
     #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
     let rate = signed_in as f64 / start.elapsed().as_secs_f64();
+    let raw = f64::midpoint(before, bare_hashes(pool, &hash, each / 2)?);
     println!("Password sign-ins (argon2id, 19 MiB, 2 passes; {pool} of {threads} cores hash)");
     println!(
-        "bare argon2: {raw:.0}/s    through the form: {rate:.0}/s    ratio {:.2}    resident afterwards: {:.0} MiB\n",
+        "bare argon2: {single:.0}/s on one core, {raw:.0}/s on {pool}    through the form: {rate:.0}/s    ratio {:.2}    resident afterwards: {:.0} MiB\n",
         rate / raw,
         server.resident_mib()?
     );
     Ok(())
+}
+
+/// Bare argon2 verifications per second on so many threads.
+fn bare_hashes(threads: usize, hash: &str, time: Duration) -> Result<f64> {
+    let start = Instant::now();
+    let hashed = in_parallel(threads, |_| {
+        let mut hasher = crypto::password::Hasher::new();
+        let (end, mut count) = (Instant::now() + time, 0);
+        while Instant::now() < end {
+            ensure!(
+                hasher.verify(PASSWORD.as_bytes(), Some(hash)),
+                "the right password was refused"
+            );
+            count += 1;
+        }
+        Ok(count)
+    })?;
+    #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+    let hashed = hashed as f64;
+    Ok(hashed / start.elapsed().as_secs_f64())
 }
 
 /// How long people who are signed in wait for a token, in peace and while strangers try passwords.
@@ -203,7 +206,8 @@ fn flood(company: &Company, each: Duration) -> Result<()> {
     let server = Server::start(company)?;
     let session = server.sign_in(company)?;
     let calm = latencies(&server, company, &session, each)?;
-    let (stop, tried, next) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let (stop, next) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (hashed, turned_away) = (AtomicU64::new(0), AtomicU64::new(0));
     let form = server.form()?;
     let stormy = thread::scope(|scope| {
         let strangers: Vec<_> = (0..64)
@@ -226,7 +230,8 @@ fn flood(company: &Company, each: Duration) -> Result<()> {
                             &address,
                         )?;
                         match answer.status {
-                            403 | 503 => tried.fetch_add(1, Ordering::Relaxed),
+                            403 => hashed.fetch_add(1, Ordering::Relaxed),
+                            503 => turned_away.fetch_add(1, Ordering::Relaxed),
                             other => bail!("a wrong password was answered with {other}"),
                         };
                     }
@@ -247,10 +252,11 @@ fn flood(company: &Company, each: Duration) -> Result<()> {
         calm.0, calm.1
     );
     println!(
-        "while passwords flood:    p50 {:.1} ms    p99 {:.1} ms    ({} wrong passwords by 64 strangers; p99 {:.1} x)\n",
+        "while passwords flood:    p50 {:.1} ms    p99 {:.1} ms    (by 64 strangers {} passwords hashed, {} turned away; p99 {:.1} x)\n",
         stormy.0,
         stormy.1,
-        tried.load(Ordering::Relaxed),
+        hashed.load(Ordering::Relaxed),
+        turned_away.load(Ordering::Relaxed),
         stormy.1 / calm.1
     );
     Ok(())
@@ -274,7 +280,11 @@ fn latencies(
         while Instant::now() < end {
             let start = Instant::now();
             let answer = connection.get(&path, &cookie, None)?;
-            ensure!(answer.status == 200, "no token: {}", answer.status);
+            ensure!(
+                answer.status == 200 && answer.body.contains("name=\"wresult\""),
+                "no token: {}",
+                answer.status
+            );
             own.push(start.elapsed().as_secs_f64() * 1000.0);
             thread::sleep(Duration::from_millis(40).saturating_sub(start.elapsed()));
         }
