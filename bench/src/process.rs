@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use protocol::saml2::redirect_query;
 
 use crate::http::{Answer, Connection};
 
@@ -18,6 +19,33 @@ pub struct Company {
     database_url: Option<String>,
     app_id: String,
 }
+
+/// A way of signing on.
+#[derive(Clone, Copy)]
+pub enum Sign {
+    WsFed,
+    Saml,
+}
+
+impl Sign {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WsFed => "WS-Federation",
+            Self::Saml => "SAML 2.0",
+        }
+    }
+
+    /// What the page with a token holds.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::WsFed => "name=\"wresult\"",
+            Self::Saml => "name=\"SAMLResponse\"",
+        }
+    }
+}
+
+/// As Entra writes it.
+const AUTHN_REQUEST: &str = "<samlp:AuthnRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1e08\" Version=\"2.0\" IssueInstant=\"2026-11-21T00:00:00Z\"><Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">urn:federation:MicrosoftOnline</Issuer><samlp:NameIDPolicy Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\"/></samlp:AuthnRequest>";
 
 impl Company {
     pub fn on_sqlite() -> Result<Self> {
@@ -71,13 +99,19 @@ impl Company {
     }
 
     /// A sign-in request as Microsoft makes it.
-    pub fn wsfed_path(&self) -> String {
-        let wctx = "LoginOptions%3D3%26estsredirect%3d2%26estsrequest%3d".to_owned()
+    pub fn path(&self, way: Sign) -> String {
+        let context = "LoginOptions%3D3%26estsredirect%3d2%26estsrequest%3d".to_owned()
             + &"rQQIARAA".repeat(100);
-        format!(
-            "/wsfed/{}?wa=wsignin1.0&wtrealm=urn%3afederation%3aMicrosoftOnline&wctx={wctx}",
-            self.app_id
-        )
+        let app = &self.app_id;
+        match way {
+            Sign::WsFed => format!(
+                "/wsfed/{app}?wa=wsignin1.0&wtrealm=urn%3afederation%3aMicrosoftOnline&wctx={context}"
+            ),
+            Sign::Saml => format!(
+                "/saml2/{app}?{}",
+                redirect_query(false, AUTHN_REQUEST, Some(&context), None)
+            ),
+        }
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
