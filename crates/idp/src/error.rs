@@ -264,7 +264,7 @@ impl Refusal {
             Self::BadSignature { label, why } => say(
                 "The request's signature is not valid",
                 &format!("A message in the name of {label} cannot be believed."),
-                format!("{}{}.", why[..1].to_uppercase(), &why[1..]),
+                format!("The reason: {why}."),
                 "If the application has a new certificate, its administrator imports its metadata here again.",
             ),
             Self::Stale { label } => say(

@@ -195,6 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_by_saml_differs_in_the_protocol_and_nothing_else() {
+        let by_saml = Federation {
+            protocol: Protocol::Saml,
+            ..federation(&contoso())
+        };
+        let expected = commands(&federation(&contoso())).replace(
+            "PreferredAuthenticationProtocol = 'wsFed'",
+            "PreferredAuthenticationProtocol = 'saml'",
+        );
+        assert_eq!(commands(&by_saml), expected);
+        assert!(expected.contains("'saml'"));
+    }
+
+    #[test]
     fn every_call_to_microsoft_stops_the_script_when_it_fails() {
         // The caller's preferences do not reach into Microsoft's modules, so each call says it.
         let calls = calls_to_microsoft(TEMPLATE);

@@ -301,6 +301,19 @@ pub fn saml_attribute_name(text: &str) -> Result<(String, Option<String>)> {
     Ok((name.to_owned(), format))
 }
 
+/// What a service provider calls itself (SAML metadata §2.3.2). The standard wants a URI of at most 1024
+/// characters; some have a plain word, and it is only ever compared.
+pub fn entity_id(text: &str) -> Result<String> {
+    let fits = |c: char| !c.is_control() && !c.is_whitespace();
+    if text.is_empty() || text.chars().count() > 1024 || !text.chars().all(fits) {
+        return invalid(format!(
+            "the entity id “{}” must be 1 to 1024 characters without white space",
+            shown(text)
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// A name for an app's addresses that its admin chose: it must not look like an id.
 pub fn slug(text: &str) -> Result<String> {
     let fits = (2..=64).contains(&text.len())

@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use countersign_idp as idp;
 
-use chrono::{DateTime, TimeDelta};
-use idp::apps::{NewMicrosoft365, NewWsFed};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use crypto::certificate::SigningKey;
+use crypto::xml_signature;
+use idp::apps::{AppChange, NewMicrosoft365, NewSaml, NewWsFed, SamlChange};
 use idp::attempts::Target;
 use idp::clock::ManualClock;
 use idp::cloud::Cloud;
 use idp::master_key::{self, MasterKey};
 use idp::password_pool::PasswordPool;
 use idp::people::NewUser;
+use idp::saml::{self, Endpoint};
 use idp::sessions::SessionToken;
 use idp::sign_on::{PostBack, SignOn};
+use idp::sign_out::{Done, SignedOut};
 use idp::urls::Urls;
 use idp::{Error, Idp, Origin, Refusal};
+use protocol::saml2::{self, Arrived};
 use protocol::wsfed::{Message, SignIn};
 use store::Store;
 use zeroize::Zeroizing;
@@ -655,4 +662,181 @@ async fn an_app_says_only_what_its_rules_say() {
         "an attribute without a value is left out"
     );
     assert_eq!(post.fields.len(), 2, "no wctx came, none goes back");
+}
+
+/// A service provider with a key of its own, granted to the staff.
+async fn wiki(contoso: &Contoso, key: &SigningKey) -> String {
+    let new = NewSaml {
+        label: "Wiki".to_owned(),
+        metadata: None,
+        entity_id: Some("https://wiki.example/".to_owned()),
+        acs: vec!["https://wiki.example/acs".to_owned()],
+        name_id: Some("persistent=pairwise".to_owned()),
+        attributes: Vec::new(),
+        issuer: None,
+    };
+    let origin = at("command line");
+    let (app, _) = contoso.idp.add_saml(new, &origin).await.expect("an app");
+    let change = AppChange {
+        saml: SamlChange {
+            signing_certificates: vec![key.certificate().pem().into_bytes()],
+            ..SamlChange::default()
+        },
+        ..AppChange::default()
+    };
+    let changed = contoso.idp.change_app(&app.id, change, &origin).await;
+    changed.expect("a certificate");
+    let granted = contoso.idp.grant(&app.id, "Staff", &origin).await;
+    granted.expect("a grant");
+    app.id
+}
+
+fn key_of(contoso: &Contoso) -> SigningKey {
+    SigningKey::generate("wiki", contoso.idp.now(), 30).expect("a key")
+}
+
+/// Alice opens the wiki's tile; returns the name that it knows her by.
+async fn open_wiki(contoso: &Contoso, app_id: &str, session: &SessionToken) -> String {
+    let (origin, nothing) = (at("192.0.2.1"), saml2::arrived("", b"", false));
+    let arrival = contoso
+        .idp
+        .saml_arrives(app_id, Endpoint::SignOn, nothing, Some(session), &origin)
+        .await
+        .expect("a visit");
+    let saml::Message::SignOn(request) = arrival.message.clone() else {
+        panic!("not a sign-on")
+    };
+    let outcome = contoso.idp.saml_sign_on_now(arrival, &request, &origin);
+    let post = posted(outcome.await);
+    let (_, response) = &post.fields[0];
+    let bytes = BASE64_STANDARD.decode(response).expect("base64");
+    let xml = String::from_utf8(bytes).expect("UTF-8");
+    let (_, rest) = xml
+        .split_once("nameid-format:persistent\">")
+        .expect("a NameID");
+    rest.split('<').next().expect("a value").to_owned()
+}
+
+/// A logout request by form, written at `issued_at`, signed or not.
+fn logout(
+    contoso: &Contoso,
+    app_id: &str,
+    name: &str,
+    issued_at: DateTime<Utc>,
+    key: Option<&SigningKey>,
+) -> Result<Arrived, protocol::BadRequest> {
+    let unsigned = saml2::OutgoingLogoutRequest {
+        id: "_r",
+        issued_at,
+        destination: &contoso.idp.urls().saml_sign_out(app_id),
+        issuer: "https://wiki.example/",
+        not_on_or_after: issued_at + TimeDelta::minutes(2),
+        reason: None,
+        name_id: saml2::NameIdentifier {
+            format: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+            value: name,
+        },
+        session_index: None,
+    }
+    .unsigned()
+    .expect("plain text");
+    let xml = match key {
+        Some(key) => xml_signature::sign(
+            &unsigned.xml,
+            &unsigned.id,
+            unsigned.signature_at,
+            key,
+            xml_signature::Algorithm::default(),
+        )
+        .expect("signed"),
+        None => unsigned.xml,
+    };
+    let message = BASE64_STANDARD.encode(xml).replace('+', "%2B");
+    saml2::arrived("", format!("SAMLRequest={message}").as_bytes(), true)
+}
+
+#[tokio::test]
+async fn a_logout_request_holds_as_long_as_it_says_and_means_whom_it_names() {
+    let contoso = Contoso::new().await;
+    let key = key_of(&contoso);
+    let app_id = wiki(&contoso, &key).await;
+    let session = contoso.alice().await;
+    let name = open_wiki(&contoso, &app_id, &session).await;
+    let origin = at("192.0.2.1");
+    let asked_at = contoso.idp.now();
+    let arrive = async |message| {
+        contoso
+            .idp
+            .saml_arrives(&app_id, Endpoint::SignOut, message, None, &origin)
+            .await
+    };
+    let late = TimeDelta::minutes(8);
+    let old = logout(&contoso, &app_id, &name, asked_at - late, Some(&key));
+    let early = logout(&contoso, &app_id, &name, asked_at + late, Some(&key));
+    let unsigned = logout(&contoso, &app_id, &name, asked_at, None);
+    let stranger = key_of(&contoso);
+    let forged = logout(&contoso, &app_id, &name, asked_at, Some(&stranger));
+    for (message, reason) in [
+        (old, "stale"),
+        (early, "stale"),
+        (unsigned, "not-signed"),
+        (forged, "bad-signature"),
+    ] {
+        match arrive(message).await {
+            Err(Error::Refused(refusal, _)) => assert_eq!(refusal.reason(), reason),
+            _ => panic!("{reason}: it was taken"),
+        }
+    }
+    for (whom, ended) in [("somebody else", false), (&*name, true)] {
+        let message = logout(&contoso, &app_id, whom, asked_at, Some(&key));
+        let arrival = arrive(message).await.expect("it is valid");
+        let saml::Message::SignOut(request) = arrival.message.clone() else {
+            panic!("not a logout request")
+        };
+        let outcome = contoso.idp.saml_sign_out(&arrival, request, &origin).await;
+        assert!(
+            matches!(outcome, Ok(SignedOut::Done(_))),
+            "nobody else knew"
+        );
+        let alive = contoso.idp.signed_in(&session).await.expect("a look");
+        assert_eq!(alive.is_none(), ended, "{whom}");
+    }
+}
+
+#[tokio::test]
+async fn a_persistent_identifier_outlives_sessions_and_is_another_at_each_app() {
+    let contoso = Contoso::new().await;
+    let key = key_of(&contoso);
+    let (one, other) = (wiki(&contoso, &key).await, wiki(&contoso, &key).await);
+    let first = open_wiki(&contoso, &one, &contoso.alice().await).await;
+    contoso.clock.advance(TimeDelta::days(30));
+    let session = contoso.alice().await;
+    assert_eq!(open_wiki(&contoso, &one, &session).await, first);
+    assert_ne!(open_wiki(&contoso, &other, &session).await, first);
+}
+
+#[tokio::test]
+async fn a_round_of_signing_out_is_kept_for_an_hour() {
+    let contoso = Contoso::new().await;
+    let key = key_of(&contoso);
+    let app_id = wiki(&contoso, &key).await;
+    let session = contoso.alice().await;
+    open_wiki(&contoso, &app_id, &session).await;
+    let signed_out = contoso.idp.sign_out(Some(&session), &at("192.0.2.1")).await;
+    let Ok(SignedOut::Round(token)) = signed_out else {
+        panic!("the wiki is to be told")
+    };
+    let (round, done) = contoso.idp.finish_sign_out(&token).await.expect("a round");
+    assert!(
+        !round.complete && !round.steps[0].reachable,
+        "it has no logout service"
+    );
+    assert!(matches!(done, Done::Page));
+    contoso.clock.advance(TimeDelta::hours(1));
+    let gone = contoso.idp.finish_sign_out(&token).await;
+    assert!(matches!(
+        gone,
+        Err(Error::Refused(Refusal::SignOutExpired, _))
+    ));
+    assert!(contoso.idp.purge().await.expect("a purge") > 0);
 }

@@ -174,7 +174,7 @@ impl Idp {
                         .to_owned(),
                 )
             })?;
-            let entity_id = parse::uri("entity id", entity_id)?;
+            let entity_id = parse::entity_id(entity_id)?;
             (saml::blank(&entity_id, saml::default_name_id()), Vec::new())
         };
         if new.metadata.is_none() || !new.acs.is_empty() {

@@ -210,7 +210,7 @@ fn changed(before: &App, change: &AppChange) -> Result<App> {
 fn changed_saml(before: &SamlSettings, change: &SamlChange) -> Result<SamlSettings> {
     let mut saml = before.clone();
     if let Some(entity_id) = &change.entity_id {
-        saml.entity_id = parse::uri("entity id", entity_id)?;
+        saml.entity_id = parse::entity_id(entity_id)?;
     }
     if !change.acs.is_empty() {
         saml.acs = acs(&change.acs)?;

@@ -168,23 +168,29 @@ fn settings_of(
 ) -> Result<SamlSettings> {
     let mut acs = Vec::new();
     for service in &found.acs {
-        if service.binding == names::binding::POST {
-            acs.push(Acs {
-                url: parse::reply_url("assertion consumer service", &service.url)?,
-                index: service.index,
-                is_default: service.is_default,
-            });
-        } else {
+        if service.binding != names::binding::POST {
             notes.push(format!(
                 "the assertion consumer service {} uses another binding than HTTP-POST and is left out",
                 service.url
             ));
+            continue;
+        }
+        match parse::reply_url("assertion consumer service", &service.url) {
+            Ok(url) => acs.push(Acs {
+                url,
+                index: service.index,
+                is_default: service.is_default,
+            }),
+            Err(error) => notes.push(format!("{error}; it is left out")),
         }
     }
     if acs.is_empty() {
         return Err(Error::Invalid(
-            "the metadata has no assertion consumer service with the HTTP-POST binding".to_owned(),
+            "the metadata has no assertion consumer service with the HTTP-POST binding at an https:// address".to_owned(),
         ));
+    }
+    if acs.iter().all(|acs| !acs.is_default) {
+        acs[0].is_default = true;
     }
     let binding = |service: &metadata::LogoutService| match service.binding.as_str() {
         names::binding::REDIRECT => Some(SamlBinding::Redirect),
@@ -193,13 +199,20 @@ fn settings_of(
     };
     let mut logout = Vec::new();
     for service in &found.logout {
-        if let Some(binding) = binding(service) {
-            let url = |url: &String| parse::reply_url("logout service", url);
-            logout.push(LogoutService {
+        let Some(binding) = binding(service) else {
+            continue;
+        };
+        let url = |url: &String| parse::reply_url("logout service", url);
+        let read = url(&service.url).and_then(|location| {
+            Ok(LogoutService {
                 binding,
-                url: url(&service.url)?,
+                url: location,
                 response_url: service.response_url.as_ref().map(url).transpose()?,
-            });
+            })
+        });
+        match read {
+            Ok(service) => logout.push(service),
+            Err(error) => notes.push(format!("{error}; it is left out")),
         }
     }
     // By query a browser sends its cookies, by another site's form it does not.
@@ -233,7 +246,7 @@ fn settings_of(
         );
     }
     Ok(SamlSettings {
-        entity_id: parse::uri("entity id", &found.entity_id)?,
+        entity_id: parse::entity_id(&found.entity_id)?,
         acs,
         logout,
         // Whoever publishes a key wants to be the only reader.

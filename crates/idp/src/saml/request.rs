@@ -62,6 +62,16 @@ impl Request {
         self.authn.as_ref().is_some_and(|authn| authn.is_passive)
     }
 
+    /// No identifier must be made for this request (SAML core §3.4.1.1, AllowCreate). Only when that is said:
+    /// the standard's default would keep out everybody whose service provider forgot the attribute.
+    pub(super) fn may_not_create(&self) -> bool {
+        let policy = self
+            .authn
+            .as_ref()
+            .and_then(|authn| authn.name_id_policy.as_ref());
+        policy.is_some_and(|policy| policy.allow_create == Some(false))
+    }
+
     /// Whether the person signed in recently enough for this request, made at `asked_at`.
     pub(super) fn is_fresh(&self, session: &Session, asked_at: DateTime<Utc>) -> bool {
         let again = self.authn.as_ref().is_some_and(|authn| authn.force_authn);
@@ -216,5 +226,53 @@ fn context_refusal(authn: &AuthnRequest, app: &App) -> Refusal {
             Refusal::MultiFactorRequested { label }
         }
         _ => Refusal::MethodRequested { label },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PPT: &str = names::context::PASSWORD_PROTECTED_TRANSPORT;
+    const PASSWORD: &str = names::context::PASSWORD;
+    const UNSPECIFIED: &str = names::context::UNSPECIFIED;
+    const MFA: &str = names::method::MULTIPLE;
+
+    #[test]
+    fn a_context_is_compared_as_the_standard_says() {
+        use Comparison::{Better, Exact, Maximum, Minimum};
+        for (comparison, classes, answer) in [
+            (Exact, &[PPT][..], Some(PPT)),
+            (Exact, &[PASSWORD], Some(PASSWORD)),
+            (Exact, &[MFA, PASSWORD, PPT], Some(PASSWORD)),
+            (Exact, &[MFA], None),
+            (Minimum, &[PASSWORD], Some(PPT)),
+            (Minimum, &[MFA, PPT], Some(PPT)),
+            (Minimum, &[MFA], None),
+            (Better, &[PASSWORD, UNSPECIFIED], Some(PPT)),
+            (Better, &[PPT], None),
+            (Better, &[PASSWORD, MFA], None),
+            (Maximum, &[PASSWORD], Some(PASSWORD)),
+            (Maximum, &[UNSPECIFIED, PPT], Some(PPT)),
+            (Maximum, &[MFA], None),
+        ] {
+            let requested = RequestedContext {
+                comparison,
+                classes: classes.iter().map(ToString::to_string).collect(),
+                declarations: false,
+            };
+            assert_eq!(
+                context(Some(&requested)),
+                answer,
+                "{comparison:?} {classes:?}"
+            );
+        }
+        assert_eq!(context(None), Some(PPT));
+        let declared = RequestedContext {
+            comparison: Exact,
+            classes: vec![PPT.to_owned()],
+            declarations: true,
+        };
+        assert_eq!(context(Some(&declared)), None);
     }
 }
