@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Database;
@@ -112,6 +115,55 @@ async fn lines_that_wait_at_once_share_commits() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_goes_away_half_way_leaves_no_transaction_behind() {
+    on_postgres(|database| async move {
+        let gate = Gate::open(&database.url).await;
+        let store = Store::open(&gate.url).await.unwrap();
+        for round in 0..8 {
+            fill_the_pool(&store).await;
+            let (writing, committing) = (store.clone(), store.write().await.unwrap());
+            gate.held.send(true).unwrap();
+            let (reading, looking) = (store.clone(), store.clone());
+            let callers = [
+                tokio::spawn(async move { writing.write().await.map(drop) }),
+                tokio::spawn(async move { reading.read().await.map(drop) }),
+                tokio::spawn(async move { looking.sign_on(&[0; 32], "a").await.map(drop) }),
+                tokio::spawn(async move { committing.commit().await }),
+            ];
+            // Long enough for each statement to be sent, and not to be answered.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            for caller in &callers {
+                caller.abort();
+            }
+            for caller in callers {
+                let _ = caller.await;
+            }
+            gate.held.send(false).unwrap();
+            // Whichever connection it gets, what is acknowledged is there for everybody.
+            let mut recorders = JoinSet::new();
+            for number in 0..20 {
+                let store = store.clone();
+                recorders.spawn(async move {
+                    store.record(line("kept", number)).await.unwrap();
+                    let mut write = store.write().await.unwrap();
+                    let name = format!("user{round}x{number}");
+                    write.add_user(&user(&name)).await.unwrap();
+                    write.commit().await.unwrap();
+                });
+            }
+            recorders.join_all().await;
+            let mut read = database.read().await;
+            assert_eq!(
+                read.audit(1_000, None).await.unwrap().len(),
+                20 * (round + 1)
+            );
+            assert_eq!(read.users().await.unwrap().len(), 20 * (round + 1));
+        }
+    })
+    .await;
+}
+
 /// Leaves several idle connections in the pool.
 async fn fill_the_pool(store: &Store) {
     let mut reads = Vec::new();
@@ -139,6 +191,8 @@ struct Gate {
     address: SocketAddr,
     server: (String, u16),
     task: JoinHandle<()>,
+    /// Whether the server's answers wait.
+    held: watch::Sender<bool>,
 }
 
 impl Gate {
@@ -148,11 +202,13 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let options = options.host("127.0.0.1").port(address.port());
+        let held = watch::Sender::new(false);
         Self {
             url: options.to_url_lossy().to_string(),
             address,
-            task: tokio::spawn(forward(listener, server.clone())),
+            task: tokio::spawn(forward(listener, server.clone(), held.subscribe())),
             server,
+            held,
         }
     }
 
@@ -164,17 +220,39 @@ impl Gate {
 
     async fn reopen(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.task = tokio::spawn(forward(listener, self.server.clone()));
+        let held = self.held.subscribe();
+        self.task = tokio::spawn(forward(listener, self.server.clone(), held));
     }
 }
 
-async fn forward(listener: TcpListener, server: (String, u16)) {
+async fn forward(listener: TcpListener, server: (String, u16), held: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
-    while let Ok((mut client, _)) = listener.accept().await {
-        let server = server.clone();
+    while let Ok((client, _)) = listener.accept().await {
+        let (server, held) = (server.clone(), held.clone());
         connections.spawn(async move {
-            let mut server = TcpStream::connect(server).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            let server = TcpStream::connect(server).await.unwrap();
+            let (mut from_client, to_client) = client.into_split();
+            let (from_server, mut to_server) = server.into_split();
+            tokio::select! {
+                _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+                () = answers(from_server, to_client, held) => {}
+            }
         });
+    }
+}
+
+/// Passes the server's answers on, unless they are held.
+async fn answers(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    mut held: watch::Receiver<bool>,
+) {
+    let mut bytes = vec![0; 8 << 10];
+    while let Ok(count @ 1..) = server.read(&mut bytes).await {
+        if held.wait_for(|held| !held).await.is_err()
+            || client.write_all(&bytes[..count]).await.is_err()
+        {
+            return;
+        }
     }
 }
