@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
@@ -15,10 +16,12 @@ use crate::transaction::{Read, Route, Write};
 
 /// A look-up takes some ten microseconds, so few readers serve many.
 const READERS: u32 = 4;
-/// How long to wait for the writer, for a reader, or for another process that opens the file.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for another process that opens the file.
+const PATIENCE_AT_START: Duration = Duration::from_secs(10);
+/// How long a caller waits for the writer or a reader before the database counts as away.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
 /// How often to look whether another process has finished opening.
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -27,6 +30,14 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct SqliteEngine {
     readers: SqlitePool,
     writer: SqlitePool,
+    file: Arc<OpenFile>,
+}
+
+/// The file as it was opened. One that was moved or deleted since can still be written to, and is lost with
+/// the process.
+struct OpenFile {
+    path: PathBuf,
+    identity: (u64, u64),
 }
 
 impl SqliteEngine {
@@ -56,7 +67,25 @@ impl SqliteEngine {
             .connect_with(options.read_only(true))
             .await
             .map_err(OpenError::Connect)?;
-        Ok(Self { readers, writer })
+        let identity = identity(&path).map_err(|source| OpenError::File {
+            path: path.clone(),
+            source,
+        })?;
+        let file = Arc::new(OpenFile { path, identity });
+        Ok(Self {
+            readers,
+            writer,
+            file,
+        })
+    }
+
+    /// Whether the file is still where it was opened.
+    pub(crate) fn in_place(&self) -> Result<()> {
+        match identity(&self.file.path) {
+            Ok(identity) if identity == self.file.identity => Ok(()),
+            Ok(_) => Err(sqlx::Error::Io(ErrorKind::NotFound.into()).into()),
+            Err(error) => Err(sqlx::Error::Io(error).into()),
+        }
     }
 
     pub(crate) async fn read(&self) -> Result<Read> {
@@ -84,6 +113,12 @@ impl SqliteEngine {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// The device and the number of a file, which stay with it when it is moved.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// A local file does not go stale, so its connections live as long as the pool.
@@ -143,7 +178,7 @@ async fn lock(path: &Path) -> std::result::Result<File, OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
-    let give_up = Instant::now() + PATIENCE;
+    let give_up = Instant::now() + PATIENCE_AT_START;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

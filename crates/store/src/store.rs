@@ -68,6 +68,14 @@ impl Store {
         self.recorder.record(line, participant).await
     }
 
+    /// Whether changes can be made: the engine answers, nobody else keeps it locked, its file is in place.
+    pub async fn ready(&self) -> Result<()> {
+        if let Engine::Sqlite(sqlite) = &self.engine {
+            sqlite.in_place()?;
+        }
+        self.engine.write().await.map(drop)
+    }
+
     /// Closes the connections, after the transactions under way have ended.
     pub async fn close(&self) {
         match &self.engine {

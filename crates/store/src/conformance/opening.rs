@@ -233,6 +233,30 @@ async fn a_dropped_store_closes_its_file() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_locked_or_gone_is_not_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new.db");
+    let store = Store::open(&format!("sqlite://{}", path.display()))
+        .await
+        .unwrap();
+    store.ready().await.unwrap();
+
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await;
+    let elsewhere = pool.unwrap().begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    assert!(store.ready().await.unwrap_err().is_unavailable());
+    elsewhere.rollback().await.unwrap();
+    store.ready().await.unwrap();
+
+    let moved = directory.path().join("moved.db");
+    std::fs::rename(&path, &moved).unwrap();
+    assert!(store.ready().await.unwrap_err().is_unavailable());
+    std::fs::write(&path, b"another").unwrap();
+    assert!(store.ready().await.unwrap_err().is_unavailable());
+    std::fs::rename(&moved, &path).unwrap();
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_url_as_other_programs_want_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new.db");
