@@ -459,3 +459,86 @@ async fn nothing_secret_is_in_the_log_the_audit_or_the_database() {
         assert_eq!(setup_link, 0, "the link is printed and not logged");
     }
 }
+
+#[tokio::test]
+async fn what_http_itself_refuses_is_on_record_with_the_id_that_the_page_shows() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let browser = Browser::new();
+        let sign_in = contoso.server.url("/sign-in");
+        let post = |body: Vec<u8>, kind: &str| {
+            let request = browser.client().post(sign_in.clone()).body(body);
+            request.header("content-type", kind)
+        };
+        let form = "application/x-www-form-urlencoded";
+        let get = |path: &str| browser.client().get(contoso.server.url(path));
+        for (request, status, reason) in [
+            (
+                post(b"username=a&username=b".to_vec(), form),
+                422,
+                "malformed",
+            ),
+            (post(vec![b'x'; 1 << 20], form), 413, "too-large"),
+            (
+                post(b"{}".to_vec(), "application/json"),
+                415,
+                "unsupported-media-type",
+            ),
+            (get("/sign-out/x/seven"), 400, "malformed"),
+            (
+                get(&format!(
+                    "/saml2/{}/metadata?signed=1&signed=1",
+                    contoso.id()
+                )),
+                400,
+                "malformed",
+            ),
+        ] {
+            let page = browser.send(request).await;
+            assert_eq!(page.status, status, "{reason}");
+            let line = contoso.audit().remove(0);
+            assert_eq!(
+                (
+                    &line["event"],
+                    &line["details"]["reason"],
+                    &line["correlation_id"]
+                ),
+                (
+                    &"request.refused".into(),
+                    &reason.into(),
+                    &correlation_id(&page).into()
+                ),
+                "{status}"
+            );
+        }
+        // An address that leads nowhere is a slip of somebody's hand.
+        let before = contoso.audit().len();
+        assert_eq!(browser.send(get("/nowhere")).await.status, 404);
+        assert_eq!(browser.send(get("/sign-out")).await.status, 405);
+        assert_eq!(contoso.audit().len(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_post_of_nothing_at_all_is_a_form_without_its_code() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let browser = Browser::new();
+        let attempt = browser.open(&contoso.wsfed("+")).await.url;
+        for url in [
+            attempt,
+            contoso.server.url("/sign-in"),
+            contoso.server.url("/sign-out"),
+            contoso.server.url("/setup/nothing"),
+        ] {
+            let page = browser.send(browser.client().post(url.clone())).await;
+            assert_eq!(page.status, 403, "{url}");
+            let line = contoso.audit().remove(0);
+            assert_eq!(
+                (&line["details"]["reason"], &line["correlation_id"]),
+                (&"foreign-form".into(), &correlation_id(&page).into()),
+                "{url}"
+            );
+        }
+    }
+}

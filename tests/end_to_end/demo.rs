@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use harness::{Browser, Database, Setup};
 use url::Url;
 
-use crate::company::posted;
+use crate::company::{posted, text};
 
 struct Demo {
     process: Child,
@@ -128,6 +128,46 @@ async fn each_person_of_the_demonstration_sees_what_a_real_one_would() {
         let (_, page) = demo.sign_in(name, &password).await;
         assert_eq!((page.status, page.text("h1").as_str()), (403, title));
     }
+}
+
+#[tokio::test]
+async fn the_demonstration_introduces_itself_as_json_and_on_ports_that_the_system_chooses() {
+    let demo = Setup::new(Database::Sqlite).spawn(&[
+        "demo",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--entra-listen",
+        "localhost:0",
+    ]);
+    demo.logged("\"people\"").await;
+    // Lines of the log begin with their time.
+    let printed = |log: &str| -> String {
+        log.lines()
+            .filter(|line| line.starts_with(['{', '}', ' ']))
+            .collect()
+    };
+    let mut welcome = None;
+    while welcome.is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        welcome = serde_json::from_str::<serde_json::Value>(&printed(&demo.log())).ok();
+    }
+    let welcome = welcome.expect("the loop has ended");
+    let browser = Browser::new();
+    let url = |field: &str| Url::parse(text(&welcome, field)).expect("a URL");
+    let form = browser
+        .open(&url("entra_url"))
+        .await
+        .form("form[action='/start']")
+        .fill("user", text(&welcome["people"][0], "upn"));
+    let answer = browser.submit(&form).await;
+    let page = browser.follow(answer).await;
+    assert_eq!(page.url.origin(), url("public_url").origin());
+    let form = page
+        .form("form")
+        .fill("password", text(&welcome, "password"));
+    let answer = browser.submit(&form).await;
+    posted(&browser.follow(answer).await);
 }
 
 #[tokio::test]

@@ -108,6 +108,39 @@ async fn the_commands_are_for_a_signed_in_administrator() {
             );
         }
 
+        for (accept, html) in [
+            ("text/html;q=0, text/plain", false),
+            ("text/html;q=0, */*", false),
+            ("text/html;q=0.1, text/plain;q=0.2", false),
+            ("text/html;q=0.2, text/plain;q=0.1", true),
+            ("TEXT/HTML", true),
+            ("text/*", false),
+            ("text/*;q=0.5, text/html;level=1", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("text/plain;q=0, */*", true),
+            ("application/xhtml+xml,text/html;q=0.9,*/*;q=0.8", true),
+        ] {
+            let request = browser.client().get(url.clone()).header("accept", accept);
+            let page = browser.send(request).await;
+            assert_eq!(
+                page.header("content-type")
+                    .is_some_and(|kind| kind.starts_with("text/html")),
+                html,
+                "{accept}"
+            );
+            // The explanation of a refusal comes in the same form.
+            let stranger = Browser::new();
+            let missing = contoso.server.url("/wsfed/nothing/commands");
+            let request = stranger.client().get(missing).header("accept", accept);
+            let page = stranger.send(request).await;
+            assert_eq!(
+                (page.status, page.count("h1") == 1),
+                (404, html),
+                "{accept}"
+            );
+        }
+
         assert_eq!(Browser::new().get(&url).await.status, 401);
         let alice = contoso.browser_of("alice@contoso.com").await;
         assert_eq!(alice.get(&url).await.status, 403);
@@ -181,5 +214,30 @@ async fn the_first_administrator_comes_through_a_link_that_works_once() {
             !again.log().contains("/setup/"),
             "there is an administrator now"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_own_metadata_address_says_why_it_is_silent_when_there_are_two_domains() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let host = contoso
+            .server
+            .url("/FederationMetadata/2007-06/FederationMetadata.xml");
+        let browser = Browser::new();
+        assert_eq!(browser.get(&host).await.status, 200);
+        let fabrikam = contoso
+            .server
+            .cli_json(&["app", "add", "m365", "--domain", "fabrikam.com"]);
+        let page = browser.get(&host).await;
+        assert_eq!(page.status, 404);
+        let words = page.text("main");
+        assert!(
+            words.contains("several Microsoft 365") && words.contains("app show"),
+            "{words}"
+        );
+        assert_eq!(contoso.last_reason("request.refused"), "several-apps");
+        let own = Url::parse(text(&fabrikam, "federation_metadata_url")).expect("a URL");
+        assert_eq!(browser.get(&own).await.status, 200);
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use harness::{Browser, Database, Setup, databases};
 
-use crate::company::{Contoso, PASSWORD, add_user, posted, text};
+use crate::company::{CORRELATION_ID, Contoso, PASSWORD, add_user, posted, text};
 
 #[tokio::test]
 async fn every_wrong_setting_is_named_at_once() {
@@ -94,8 +94,182 @@ async fn the_wrong_master_key_or_none_is_refused_with_the_reason() {
             "no new key is made for a database that has one"
         );
         std::fs::write(&file, key).expect("written");
+        for mode in [0o640, 0o604, 0o620] {
+            set_mode(&file, mode);
+            let said = setup.refuse().await;
+            assert!(
+                said.contains(&format!("chmod 600 {}", file.display())),
+                "{mode:o}: {said}"
+            );
+            assert!(setup.cli(&["app", "list"]).failed().contains("chmod 600"));
+        }
+        set_mode(&file, 0o400);
         setup.start().await;
     }
+}
+
+fn set_mode(file: &std::path::Path, mode: u32) {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(file, permissions).expect("it is our file");
+}
+
+#[tokio::test]
+async fn a_port_that_the_system_chooses_is_told_and_used_in_links() {
+    let server = Setup::new(Database::Sqlite)
+        .with("COUNTERSIGN_LISTEN", "127.0.0.1:0")
+        .with("COUNTERSIGN_PUBLIC_URL", "")
+        .spawn(&["serve"]);
+    let serving = server.logged("\"Serving\"").await;
+    let serving: serde_json::Value = serde_json::from_str(&serving).expect("a JSON log");
+    let address = text(&serving, "listen");
+    let (_, port) = address.rsplit_once(':').expect("an address with a port");
+    assert_ne!(port, "0");
+    assert_eq!(
+        text(&serving, "public_url"),
+        format!("http://localhost:{port}/")
+    );
+    let link = server.logged("/setup/").await;
+    assert!(
+        link.contains(&format!("http://localhost:{port}/setup/")),
+        "{link}"
+    );
+    let link = url::Url::parse(link.trim()).expect("the line is the link");
+    assert_eq!(Browser::new().get(&link).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_host_name_can_be_listened_on_and_empty_variables_are_no_settings() {
+    let setup = Setup::new(Database::Sqlite);
+    let port = setup.url("/").port().expect("a port");
+    let setup = setup.with("COUNTERSIGN_LISTEN", &format!("localhost:{port}"));
+    let empty = [
+        "DATABASE_URL",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TRUSTED_PROXIES",
+        "MASTER_KEY_FILE",
+        "LOG_FORMAT",
+        "CONFIG_DIR",
+    ];
+    let setup = empty.iter().fold(setup, |setup, name| {
+        setup.with(&format!("COUNTERSIGN_{name}"), "")
+    });
+    setup.start().await;
+    let elsewhere = setup.with("COUNTERSIGN_LISTEN", "countersign.invalid:8080");
+    let said = elsewhere.refuse().await;
+    assert!(
+        said.contains("COUNTERSIGN_LISTEN: ") && said.contains("countersign.invalid"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_one_sentence_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = format!("sqlite://{}/none/x.db", folder.path().display());
+    let setup = Setup::new(Database::Sqlite);
+    for (url, fault, fix) in [
+        (missing.as_str(), "none/x.db", "make the folder"),
+        (
+            "postgres://u:hunter2@127.0.0.1:1/x",
+            "cannot connect to the database",
+            "start PostgreSQL",
+        ),
+        (
+            "postgres://u:hunter2@countersign.invalid/x",
+            "failed to lookup address",
+            "start PostgreSQL",
+        ),
+    ] {
+        let setup = setup.clone().with("COUNTERSIGN_DATABASE_URL", url);
+        for said in [setup.refuse().await, setup.cli(&["app", "list"]).failed()] {
+            let said = said
+                .lines()
+                .find(|line| line.starts_with("countersign: "))
+                .unwrap_or_else(|| panic!("nothing for people in {said}"));
+            for words in [fault, fix, "database_url"] {
+                assert_eq!(said.matches(words).count(), 1, "{words:?} in {said}");
+            }
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_read_to_its_end_ends_the_connection_and_says_so() {
+    let server = Setup::new(Database::Sqlite).start().await;
+    let port = server.url("/").port().expect("a port");
+    let body = "x".repeat(70 << 10);
+    for (path, kind, length, status, closes) in [
+        (
+            "/sign-in",
+            "application/x-www-form-urlencoded",
+            body.len(),
+            413,
+            true,
+        ),
+        ("/sign-in", "text/plain", body.len(), 415, true),
+        ("/nowhere", "text/plain", body.len(), 404, true),
+        (
+            "/sign-in",
+            "application/x-www-form-urlencoded",
+            10,
+            403,
+            false,
+        ),
+        ("/nowhere", "text/plain", 0, 404, false),
+    ] {
+        let mut line = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        write!(
+            line,
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{}",
+            &body[..length]
+        )
+        .expect("sent");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            line.read_exact(&mut byte).expect("an answer");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        assert_eq!(head.contains("\r\nconnection: close\r\n"), closes, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_the_text_log_has_one_correlation_id() {
+    let setup = Setup::new(Database::Sqlite).with("COUNTERSIGN_LOG_FORMAT", "text");
+    let contoso = Contoso::with(setup).await;
+    let browser = Browser::new();
+    let query = format!("+&client-request-id={CORRELATION_ID}");
+    let form = browser.open(&contoso.wsfed(&query)).await.form("form");
+    let foreign = browser.submit(&form.without("form_token")).await;
+    assert_eq!(foreign.status, 403);
+    let line = contoso.server.logged("reason=\"foreign-form\"").await;
+    assert_eq!(line.matches("correlation_id").count(), 1, "{line}");
+    assert!(line.contains(CORRELATION_ID), "{line}");
+}
+
+#[tokio::test]
+async fn the_welcome_is_json_where_json_is_asked_for() {
+    let server = Setup::new(Database::Sqlite).spawn(&["serve", "--json"]);
+    server.logged("\"Serving\"").await;
+    server.logged("setup_link").await;
+    let log = server.log();
+    let printed: String = log
+        .lines()
+        .filter(|line| !line.starts_with("{\""))
+        .collect();
+    let welcome: serde_json::Value =
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in {printed}"));
+    let link = url::Url::parse(text(&welcome, "setup_link")).expect("a link");
+    assert_eq!(Browser::new().get(&link).await.status, 200);
+    assert_eq!(
+        text(&welcome, "public_url"),
+        server.url("/").as_str().trim_end_matches('/')
+    );
 }
 
 #[tokio::test]

@@ -222,7 +222,7 @@ impl Setup {
 
     /// Starts a server and waits until it is ready.
     pub async fn start(&self) -> Server {
-        let mut server = self.spawn();
+        let mut server = self.spawn(&["serve"]);
         let client = reqwest::Client::builder()
             .no_proxy()
             // Ready is ready; whether the certificate is good is another test's question.
@@ -245,7 +245,7 @@ impl Setup {
 
     /// Starts a server that must refuse to run, and returns what it said.
     pub async fn refuse(&self) -> String {
-        let mut server = self.spawn();
+        let mut server = self.spawn(&["serve"]);
         let status = server.ended().await;
         assert!(!status.success(), "it ended with success");
         server.log.complete();
@@ -305,9 +305,10 @@ impl Setup {
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in:\n{printed}"))
     }
 
-    fn spawn(&self) -> Server {
+    /// Starts a command that stays, such as `serve`, and does not wait for it.
+    pub fn spawn(&self, arguments: &[&str]) -> Server {
         let mut child = self
-            .command(&["serve"])
+            .command(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -75,6 +75,12 @@ impl Idp {
         self.record(entry).await
     }
 
+    /// Writes down a request that no verb was asked about, because it could not be read.
+    pub async fn record_refused_request(&self, reason: &str, origin: &Origin) -> Result<()> {
+        self.record(Entry::new("request.refused", origin).with("reason", reason))
+            .await
+    }
+
     /// The newest lines first; `before` continues where a page ended.
     pub async fn audit(
         &self,

@@ -62,6 +62,9 @@ pub enum Refusal {
     /// No app has this id.
     #[error("no application has the id in this address")]
     UnknownApp,
+    /// The host's own metadata address, and there are several Microsoft 365 apps.
+    #[error("there are several Microsoft 365 applications")]
+    SeveralApps,
     /// The app is switched off.
     #[error("the application is disabled")]
     AppDisabled { label: String },
@@ -171,6 +174,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownApp => "unknown-app",
+            Self::SeveralApps => "several-apps",
             Self::AppDisabled { .. } => "app-disabled",
             Self::OtherProtocol { .. } => "other-protocol",
             Self::BadRequest(_) => "bad-request",
@@ -224,6 +228,12 @@ impl Refusal {
                 "This address does not belong to any application here.",
                 "The application was removed, or the address was copied incompletely.".to_owned(),
                 "Go back to the application and start again. An administrator finds the right address with “countersign app show”.",
+            ),
+            Self::SeveralApps => say(
+                "Whose metadata?",
+                "This address gives the federation metadata of a server with one Microsoft 365 domain.",
+                "This server has several Microsoft 365 applications, each with metadata of its own.".to_owned(),
+                "Use the application's own address: an administrator finds it in the portal or with “countersign app show”.",
             ),
             Self::AppDisabled { label } => say(
                 "Application switched off",

@@ -30,7 +30,8 @@ impl Idp {
             .collect();
         match (apps.pop(), apps.is_empty()) {
             (Some(app), true) => self.metadata_of(&mut read, &app).await,
-            _ => Err(Refusal::UnknownApp.into()),
+            (Some(_), false) => Err(Refusal::SeveralApps.into()),
+            (None, _) => Err(Refusal::UnknownApp.into()),
         }
     }
 

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::foundation;
+use crate::problem::in_one_line;
 
 /// Countersign, the identity provider for your Microsoft 365 domain.
 #[derive(Parser)]
@@ -67,8 +68,8 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let out = Out { json: cli.json };
     let change = match cli.command {
-        Command::Demo(options) => return serve::demo(options).await,
-        Command::Serve => return serve::serve(Config::load()?).await,
+        Command::Demo(options) => return serve::demo(options, &out).await,
+        Command::Serve => return serve::serve(Config::load()?, &out).await,
         change => change,
     };
     let here = Here {
@@ -102,13 +103,17 @@ impl Here {
 }
 
 /// How results are printed.
-struct Out {
+pub struct Out {
     json: bool,
 }
 
 impl Out {
     /// The result as JSON, or in words.
-    fn print(&self, result: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub fn print(
+        &self,
+        result: &impl Serialize,
+        words: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         use std::io::Write as _;
         let text = if self.json {
             serde_json::to_string_pretty(result)?
@@ -125,7 +130,7 @@ impl Out {
 }
 
 /// One line for each.
-fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {
+pub fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {
     items.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -149,10 +154,6 @@ fn explained(error: &anyhow::Error) -> String {
             format!("{refusal}. {}", refusal.explanation().what_to_do)
         }
         Some(idp::Error::Unavailable(reason)) => format!("{reason}; try again when it does"),
-        _ => error
-            .chain()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": "),
+        _ => in_one_line(error.as_ref()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -12,7 +12,9 @@ use url::{Host, Url};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub database_url: String,
-    pub public_url: Url,
+    /// What was set; see [`Config::public_url`].
+    pub given_public_url: Option<Url>,
+    /// With port 0 the system chooses, and this is what it chose once the socket is bound.
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     pub master_key_file: PathBuf,
@@ -75,11 +77,12 @@ impl Config {
             .filter(|(name, _)| name.starts_with(PREFIX))
             .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
             .collect();
-        let folder = environment
+        let given_folder = environment
             .get(CONFIG_DIR)
-            .map_or_else(|| PathBuf::from("config"), PathBuf::from);
+            .filter(|folder| !folder.trim().is_empty());
+        let folder = given_folder.map_or_else(|| PathBuf::from("config"), PathBuf::from);
         let mut mistakes = Vec::new();
-        if environment.contains_key(CONFIG_DIR) && !folder.is_dir() {
+        if given_folder.is_some() && !folder.is_dir() {
             mistakes.push(format!(
                 "{CONFIG_DIR}: there is no folder {}",
                 folder.display()
@@ -139,10 +142,6 @@ impl Config {
         {
             mistakes.push("public_url: must begin with https:// because TLS is on".to_owned());
         }
-        let public_url = public_url.unwrap_or_else(|| {
-            Url::parse(&format!("http://localhost:{}", listen.port()))
-                .expect("a port number makes a URL")
-        });
 
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
@@ -152,7 +151,7 @@ impl Config {
             may_make_master_key: master_key_file.is_none(),
             master_key_file: master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
             log_format: log_format.unwrap_or_else(LogFormat::for_this_terminal),
-            public_url,
+            given_public_url: public_url,
             listen,
             data_dir,
             tls,
@@ -160,12 +159,19 @@ impl Config {
         })
     }
 
+    /// Under which address people and Microsoft reach this server: without a setting, on this machine.
+    pub fn public_url(&self) -> Url {
+        self.given_public_url.clone().unwrap_or_else(|| {
+            Url::parse(&format!("http://localhost:{}", self.listen.port()))
+                .expect("a port number makes a URL")
+        })
+    }
+
     /// The settings of the demonstration: nothing from files or the environment, everything in `data_dir`.
     pub fn for_demo(data_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
             database_url: sqlite_url(&data_dir),
-            public_url: Url::parse(&format!("http://localhost:{}", listen.port()))
-                .expect("a port number makes a URL"),
+            given_public_url: None,
             master_key_file: data_dir.join("master.key"),
             may_make_master_key: true,
             log_format: LogFormat::Text,
@@ -215,6 +221,8 @@ impl Given {
         for (variable, value) in environment {
             let name = variable.trim_start_matches(PREFIX).to_lowercase();
             match KEYS.iter().find(|key| **key == name) {
+                // Compose and its like pass on what is not set as an empty text.
+                Some(_) if value.trim().is_empty() => {}
                 Some(key) => {
                     given.insert(key, (variable.clone(), value.clone()));
                 }
@@ -273,10 +281,29 @@ fn sqlite_url(data_dir: &Path) -> String {
     format!("sqlite://{}", data_dir.join("countersign.db").display())
 }
 
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
-    })
+/// An address and a port, or the name of a host and a port.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+        .filter(|(host, _)| !host.is_empty() && !host.contains([':', '[', ']']))
+        .ok_or(
+            "must be an address and a port, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+        )?;
+    let found: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| format!("{host} is no address of this machine: {error}"))?
+        .collect();
+    // There is one socket, and whoever gives a name of both kinds expects what the default is.
+    found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first())
+        .copied()
+        .ok_or_else(|| format!("{host} is no address of this machine"))
 }
 
 fn parse_path(text: &str) -> Result<PathBuf, String> {
@@ -393,7 +420,7 @@ mod tests {
             config.database_url,
             "sqlite://countersign-data/countersign.db"
         );
-        assert_eq!(config.public_url.as_str(), "http://localhost:8080/");
+        assert_eq!(config.public_url().as_str(), "http://localhost:8080/");
         assert!(config.listen.ip().is_loopback() && config.may_make_master_key);
     }
 
@@ -434,6 +461,47 @@ mod tests {
             ("COUNTERSIGN_PUBLIC_URL", "https://login.contoso.com"),
         ];
         assert!(load(&behind).is_ok());
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_setting() {
+        let empty = [
+            ("COUNTERSIGN_TLS_CERT", ""),
+            ("COUNTERSIGN_TLS_KEY", " "),
+            ("COUNTERSIGN_TRUSTED_PROXIES", ""),
+            ("COUNTERSIGN_LISTEN", ""),
+        ];
+        let config = load(&empty).expect("nothing is set");
+        assert!(config.tls.is_none() && config.listen.port() == 8080);
+        assert!(
+            mistakes(&[
+                ("COUNTERSIGN_TRUSTED_PROXIES", ""),
+                ("COUNTERSIGN_LISTEN", "0.0.0.0:80")
+            ])
+            .contains("must not travel in clear")
+        );
+    }
+
+    #[test]
+    fn a_place_to_listen_is_an_address_or_a_name_with_a_port() {
+        for (good, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:0", "[::1]:0"),
+            ("localhost:8080", "127.0.0.1:8080"),
+        ] {
+            assert_eq!(parse_listen(good), Ok(address.parse().expect(address)));
+        }
+        for bad in [
+            "localhost",
+            ":8080",
+            "localhost:http",
+            "localhost:65536",
+            "::1:80",
+            "countersign.invalid:80",
+            "",
+        ] {
+            assert!(parse_listen(bad).is_err(), "{bad} was accepted");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The demonstration: two companies whose domains are already federated, and the stand-in for Microsoft 365
 //! that takes its people's tokens. Everything is thrown away when it stops; `countersign serve` never starts it.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
@@ -11,9 +10,11 @@ use entra::{Cloud, Domain, Federation, Protocol, StandIn, Tenant, User};
 use idp::apps::{AppChange, NewMicrosoft365};
 use idp::people::NewUser;
 use idp::{Clock, Idp, Origin};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::app::{self, App};
+use crate::cli::{Out, lines};
 use crate::config::Config;
 use crate::{foundation, listen};
 
@@ -31,6 +32,8 @@ struct Person {
     granted: bool,
     enabled: bool,
     admin: bool,
+    /// What happens when this person signs in.
+    story: &'static str,
 }
 
 const PEOPLE: [Person; 6] = [
@@ -41,6 +44,7 @@ const PEOPLE: [Person; 6] = [
         granted: true,
         enabled: true,
         admin: false,
+        story: "signed in, with each check that Microsoft would make",
     },
     Person {
         domain: CONTOSO,
@@ -49,6 +53,7 @@ const PEOPLE: [Person; 6] = [
         granted: true,
         enabled: true,
         admin: false,
+        story: "try a wrong password",
     },
     Person {
         domain: CONTOSO,
@@ -57,6 +62,7 @@ const PEOPLE: [Person; 6] = [
         granted: false,
         enabled: true,
         admin: false,
+        story: "may not use Microsoft 365: she is in no granted group",
     },
     Person {
         domain: CONTOSO,
@@ -65,6 +71,7 @@ const PEOPLE: [Person; 6] = [
         granted: true,
         enabled: false,
         admin: false,
+        story: "his account is disabled",
     },
     Person {
         domain: CONTOSO,
@@ -73,6 +80,7 @@ const PEOPLE: [Person; 6] = [
         granted: true,
         enabled: true,
         admin: true,
+        story: "administrator: sees the federation commands in the portal",
     },
     Person {
         domain: FABRIKAM,
@@ -81,10 +89,11 @@ const PEOPLE: [Person; 6] = [
         granted: true,
         enabled: true,
         admin: false,
+        story: "signed in by SAML 2.0",
     },
 ];
 
-pub async fn run(listen: SocketAddr, entra_listen: SocketAddr) -> anyhow::Result<()> {
+pub async fn run(listen: SocketAddr, entra_listen: SocketAddr, out: &Out) -> anyhow::Result<()> {
     for address in [listen, entra_listen] {
         if !address.ip().is_loopback() {
             bail!(
@@ -93,13 +102,14 @@ pub async fn run(listen: SocketAddr, entra_listen: SocketAddr) -> anyhow::Result
         }
     }
     let folder = tempfile::tempdir().context("cannot make a folder for the demonstration")?;
-    let config = Config::for_demo(folder.path().to_owned(), listen);
+    let mut config = Config::for_demo(folder.path().to_owned(), listen);
     let bound = listen::bind(&config)
         .with_context(|| "stop what listens there, or choose another port with --listen")?;
+    config.listen = bound.address;
     let entra_socket = tokio::net::TcpListener::bind(entra_listen)
         .await
         .with_context(|| format!("cannot listen on {entra_listen}: stop what listens there, or choose another port with --entra-listen"))?;
-    let entra_url = format!("http://localhost:{}", entra_listen.port());
+    let entra_url = format!("http://localhost:{}", entra_socket.local_addr()?.port());
 
     let idp = foundation::open(&config, Clock::system()).await?;
     let tenant = furnish(&idp, &entra_url).await?;
@@ -112,8 +122,13 @@ pub async fn run(listen: SocketAddr, entra_listen: SocketAddr) -> anyhow::Result
             .await
     });
 
-    // Whoever reads this may stop reading; that is no reason to stop.
-    let _ = std::io::stdout().write_all(welcome(&config, &entra_url).as_bytes());
+    let welcome = Welcome {
+        public_url: idp.urls().base().to_owned(),
+        entra_url,
+        password: PASSWORD,
+        people: PEOPLE.iter().map(Guest::from).collect(),
+    };
+    out.print(&welcome, || welcome.in_words())?;
     let app = App {
         idp,
         trusted_proxies: Vec::new().into(),
@@ -216,27 +231,51 @@ async fn federated(
     })
 }
 
-fn welcome(config: &Config, entra_url: &str) -> String {
-    let ours = config.public_url.as_str().trim_end_matches('/');
-    format!(
-        "
+/// How to begin.
+#[derive(Serialize)]
+struct Welcome {
+    public_url: String,
+    entra_url: String,
+    password: &'static str,
+    people: Vec<Guest>,
+}
+
+#[derive(Serialize)]
+struct Guest {
+    upn: String,
+    story: &'static str,
+}
+
+impl From<&Person> for Guest {
+    fn from(person: &Person) -> Self {
+        Self {
+            upn: format!("{}@{}", person.given, person.domain),
+            story: person.story,
+        }
+    }
+}
+
+impl Welcome {
+    fn in_words(&self) -> String {
+        let people = lines(&self.people, |guest| {
+            format!("  {:<24} {}", guest.upn, guest.story)
+        });
+        format!(
+            "
 This is a DEMONSTRATION. Its people, passwords and keys are public and are thrown away when it stops.
 
-  Open    {entra_url}    a stand-in for Microsoft 365, with two domains federated:
+  Open    {}    a stand-in for Microsoft 365, with two domains federated:
                                   {CONTOSO} by WS-Federation, {FABRIKAM} by SAML 2.0
-  and     {ours}    Countersign: the portal of their people
+  and     {}    Countersign: the portal of their people
 
   Sign in as               what happens
-  alice@{CONTOSO}    signed in, with each check that Microsoft would make
-  bob@{CONTOSO}      try a wrong password
-  carol@{CONTOSO}    may not use Microsoft 365: she is in no granted group
-  dave@{CONTOSO}     his account is disabled
-  felix@{FABRIKAM}   signed in by SAML 2.0
-  admin@{CONTOSO}    administrator: sees the federation commands in the portal
+{people}
 
-  The password of all of them is {PASSWORD}
+  The password of all of them is {}
 
 Stop with Ctrl-C.
-"
-    )
+",
+            self.entra_url, self.public_url, self.password
+        )
+    }
 }

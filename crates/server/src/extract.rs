@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{
+    self, ConnectInfo, FromRequest, FromRequestParts, MatchedPath, Request, State,
+};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
+use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,6 +17,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idp::sessions::{SessionToken, SignedIn};
 use idp::{Origin, Refusal};
+use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use crate::app::App;
@@ -142,6 +146,25 @@ impl FromRequestParts<App> for RequestOrigin {
             .get::<Self>()
             .expect("the middleware gives every request its origin")
             .clone())
+    }
+}
+
+/// The fields of one of our forms.
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
+    type Rejection = FormRejection;
+
+    async fn from_request(mut request: Request, app: &App) -> Result<Self, FormRejection> {
+        // Whoever posts nothing at all names no type for it: a form without our code, refused as such.
+        request
+            .headers_mut()
+            .entry(header::CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static(
+                "application/x-www-form-urlencoded",
+            ));
+        let extract::Form(fields) = extract::Form::from_request(request, app).await?;
+        Ok(Self(fields))
     }
 }
 

@@ -1,18 +1,20 @@
 //! What the server and the command line stand on: the database, the master key, and the provider over both.
 
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use idp::master_key::{self, MasterKey};
 use idp::password_pool::PasswordPool;
 use idp::urls::Urls;
 use idp::{Clock, Idp};
-use store::Store;
+use store::{OpenError, Store};
+use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::problem::in_one_line;
 
 /// Opens the database, migrating it when needed, and proves that the master key is the right one.
 pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Idp> {
@@ -28,7 +30,7 @@ pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Idp> {
         })?;
     let store = Store::open(&config.database_url)
         .await
-        .context("cannot open the database")?;
+        .map_err(|error| cannot_open(&error))?;
     let key = read_or_make_key(config, &store).await?;
     if !master_key::agree(&store, &key).await? {
         bail!(
@@ -41,8 +43,22 @@ pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Idp> {
         clock,
         Arc::new(key),
         PasswordPool::for_this_machine(),
-        Urls::new(&config.public_url),
+        Urls::new(&config.public_url()),
     ))
+}
+
+/// What is wrong with the database and what to do about it, in one sentence.
+fn cannot_open(error: &OpenError) -> anyhow::Error {
+    let setting = "database_url (COUNTERSIGN_DATABASE_URL)";
+    let fault = in_one_line(error);
+    match error {
+        OpenError::Connect(_) => anyhow!("{fault}; start PostgreSQL, or correct {setting}"),
+        OpenError::File { .. } => {
+            anyhow!("{fault}; make the folder and let this user write there, or correct {setting}")
+        }
+        OpenError::Url { .. } => anyhow!("{fault}; correct {setting}"),
+        _ => anyhow!("{fault}"),
+    }
 }
 
 async fn read_or_make_key(config: &Config, store: &Store) -> anyhow::Result<MasterKey> {
@@ -63,10 +79,25 @@ async fn read_or_make_key(config: &Config, store: &Store) -> anyhow::Result<Mast
         make_key(path)
             .with_context(|| format!("cannot write the master key file {}", path.display()))?;
     }
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the master key file {}", path.display()))?;
+    let text = read_private(path)?;
     MasterKey::parse(text.trim())
         .with_context(|| format!("the master key file {} is damaged", path.display()))
+}
+
+/// What a file holds that nobody but its owner may read or write.
+fn read_private(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let cannot_read = || format!("cannot read the master key file {}", path.display());
+    let mut file = std::fs::File::open(path).with_context(cannot_read)?;
+    let mode = file.metadata().with_context(cannot_read)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        bail!(
+            "other users of this machine may read or change the master key file {file} (mode {mode:o}); run “chmod 600 {file}”",
+            file = path.display()
+        );
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).with_context(cannot_read)?;
+    Ok(text)
 }
 
 /// Written beside and linked into place, so that of two processes that start at once one file wins whole.

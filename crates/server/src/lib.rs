@@ -2,6 +2,7 @@
 //!
 //! It knows HTTP and nothing of SQL or signatures: every decision is a verb of [`idp`].
 
+mod accept;
 pub mod app;
 pub mod cli;
 pub mod config;

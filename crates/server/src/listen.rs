@@ -22,6 +22,8 @@ const TLS_CHECK: Duration = Duration::from_secs(2);
 
 /// The server's socket, bound but not yet answering.
 pub struct Bound {
+    /// With the port that the system chose if the setting left it the choice.
+    pub address: SocketAddr,
     listener: std::net::TcpListener,
     tls: Option<(OpenSSLConfig, TlsFiles)>,
 }
@@ -35,7 +37,11 @@ pub fn bind(config: &Config) -> anyhow::Result<Bound> {
     let listener = std::net::TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     listener.set_nonblocking(true)?;
-    Ok(Bound { listener, tls })
+    Ok(Bound {
+        address: listener.local_addr()?,
+        listener,
+        tls,
+    })
 }
 
 impl Bound {

@@ -1,12 +1,14 @@
 //! Errors, as people read them: one page per kind of blame, logged once, here.
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::error::{Explanation, Record};
-use idp::{Error, Refusal};
+use idp::{Error, Origin, Refusal};
 
+use crate::accept;
 use crate::app::App;
 use crate::extract::RequestOrigin;
 use crate::pages::{self, Link};
@@ -50,9 +52,10 @@ impl Failure {
 
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::UnknownApp | Refusal::NoCommands { .. } | Refusal::OtherProtocol { .. } => {
-            StatusCode::NOT_FOUND
-        }
+        Refusal::UnknownApp
+        | Refusal::SeveralApps
+        | Refusal::NoCommands { .. }
+        | Refusal::OtherProtocol { .. } => StatusCode::NOT_FOUND,
         Refusal::BadRequest(_)
         | Refusal::ForeignIssuer { .. }
         | Refusal::ForeignDestination { .. }
@@ -101,7 +104,13 @@ pub async fn explained(
     request: Request,
     next: Next,
 ) -> Response {
-    let wants_text = !accepts_html(&request);
+    // Whoever takes anything is a browser, except where commands are copied from.
+    let wants_html = accept::prefers_html(
+        request.headers(),
+        !request.uri().path().ends_with("/commands"),
+    );
+    let has_connection = request.version() < Version::HTTP_2;
+    let has_body = !request.body().is_end_stream();
     let response = next.run(request).await;
     let status = response.status();
     let failure = response
@@ -116,25 +125,13 @@ pub async fn explained(
         return response;
     }
     let origin = origin.now();
-    if let Some(Failure(Error::Refused(refusal, Record::Missing))) = failure.as_deref()
-        && let Err(error) = app.idp.record_refusal(refusal, &origin).await
-    {
+    if let Err(error) = record(&app, failure.as_deref(), status, &origin).await {
         // The answer stays a refusal: it grants nothing that would have to be on record first.
         tracing::warn!(%error, "A refusal could not be written to the audit");
     }
     let (explanation, retry_after) = explain(failure.as_deref(), status, &app);
     log(failure.as_deref(), status);
-    let mut answer = if wants_text {
-        let text = format!(
-            "{}\n{} {}\n{}\nCorrelation id: {}\n",
-            explanation.title,
-            explanation.what,
-            explanation.why,
-            explanation.what_to_do,
-            origin.correlation_id
-        );
-        (status, text).into_response()
-    } else {
+    let mut answer = if wants_html {
         let page = pages::Problem {
             status: status.as_u16(),
             title: explanation.title.to_owned(),
@@ -146,6 +143,16 @@ pub async fn explained(
             link: way_on(failure.as_deref()),
         };
         (status, Html(page.to_string())).into_response()
+    } else {
+        let text = format!(
+            "{}\n{} {}\n{}\nCorrelation id: {}\n",
+            explanation.title,
+            explanation.what,
+            explanation.why,
+            explanation.what_to_do,
+            origin.correlation_id
+        );
+        (status, text).into_response()
     };
     if let Some(seconds) = retry_after {
         answer
@@ -155,7 +162,42 @@ pub async fn explained(
     if let Some(allow) = response.headers().get(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allow.clone());
     }
+    // Nobody has read the body to its end, so nothing can follow it (RFC 9112 §9.6).
+    if failure.is_none() && has_body && has_connection {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
     answer
+}
+
+/// Writes a refusal down, unless its verb has.
+async fn record(
+    app: &App,
+    failure: Option<&Failure>,
+    status: StatusCode,
+    origin: &Origin,
+) -> idp::Result<()> {
+    match failure {
+        Some(Failure(Error::Refused(refusal, Record::Missing))) => {
+            app.idp.record_refusal(refusal, origin).await
+        }
+        Some(_) => Ok(()),
+        None => match reason(status) {
+            Some(reason) => app.idp.record_refused_request(reason, origin).await,
+            None => Ok(()),
+        },
+    }
+}
+
+/// Why HTTP itself refused a request, for the audit. An address or a method that leads nowhere is a slip
+/// of somebody's hand, and no line.
+fn reason(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => None,
+        StatusCode::PAYLOAD_TOO_LARGE => Some("too-large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Some("unsupported-media-type"),
+        _ => status.is_client_error().then_some("malformed"),
+    }
 }
 
 /// `fallback` of the router.
@@ -166,17 +208,6 @@ pub async fn not_found() -> StatusCode {
 /// `method_not_allowed_fallback` of the router.
 pub async fn method_not_allowed() -> StatusCode {
     StatusCode::METHOD_NOT_ALLOWED
-}
-
-/// A browser says that it takes HTML; a client that takes anything gets HTML as well, except where it
-/// asked for plain text by asking for no HTML.
-fn accepts_html(request: &Request) -> bool {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .map_or("", |value| value.to_str().unwrap_or_default());
-    accept.contains("text/html")
-        || (!accept.contains("text/plain") && !request.uri().path().ends_with("/commands"))
 }
 
 fn explain(failure: Option<&Failure>, status: StatusCode, app: &App) -> (Explanation, Option<u64>) {
@@ -277,27 +308,40 @@ fn way_on(failure: Option<&Failure>) -> Option<Link> {
 }
 
 fn log(failure: Option<&Failure>, status: StatusCode) {
-    let status = status.as_u16();
+    let code = status.as_u16();
     match failure.map(|failure| &failure.0) {
         Some(Error::Broken(cause)) => {
-            tracing::error!(status, cause = %chain(cause.as_ref()), "A request failed");
+            tracing::error!(status = code, cause = %in_one_line(cause.as_ref()), "A request failed");
         }
         Some(Error::Unavailable(reason)) => {
-            tracing::warn!(status, reason, "A request was turned away");
+            tracing::warn!(status = code, reason, "A request was turned away");
         }
         Some(Error::Refused(refusal, _)) => {
-            tracing::info!(status, reason = refusal.reason(), "A request was refused");
+            tracing::info!(
+                status = code,
+                reason = refusal.reason(),
+                "A request was refused"
+            );
         }
-        _ if status >= 500 => tracing::error!(status, "A request failed"),
-        _ => tracing::info!(status, "A request was refused"),
+        _ if status.is_server_error() => tracing::error!(status = code, "A request failed"),
+        _ => tracing::info!(
+            status = code,
+            reason = reason(status),
+            "A request was refused"
+        ),
     }
 }
 
-/// An error and its causes in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
+/// An error and its causes in one line, without a cause that the line ends with already.
+pub fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
     causes
         .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+        .fold(error.to_string(), |line, cause| {
+            if line.ends_with(&cause) {
+                line
+            } else {
+                format!("{line}: {cause}")
+            }
+        })
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use idp::{Refusal, federate};
 
+use crate::accept;
 use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
@@ -19,11 +20,7 @@ pub async fn show(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let in_browser = accept.contains("text/html");
+    let in_browser = accept::prefers_html(&headers, false);
     let app_id = idp::parse::app_id(&app_id)?;
     let person = match browser.signed_in().await? {
         Some(person) => person,

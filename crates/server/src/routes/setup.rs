@@ -1,6 +1,6 @@
 //! The first administrator's page, behind a one-time link.
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::people::NewUser;
 use idp::urls::route;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::extract::Browser;
+use crate::extract::{Browser, Form};
 use crate::pages;
 use crate::problem::Failure;
 use crate::routes::page;

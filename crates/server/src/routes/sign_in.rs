@@ -1,6 +1,6 @@
 //! Signing in. Every step comes back to `/sign-in/{attempt}`, which decides from what is stored what comes next.
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::attempts::{Begun, Target};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::extract::Browser;
+use crate::extract::{Browser, Form};
 use crate::pages;
 use crate::problem::Failure;
 use crate::routes::{page, post_back};

@@ -1,6 +1,6 @@
 //! Signing out: the portal's button, and the round of the applications that have to be told.
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::sign_out::{Done, SignedOut, Step};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use store::StepState;
 
 use crate::app::App;
-use crate::extract::Browser;
+use crate::extract::{Browser, Form};
 use crate::pages;
 use crate::problem::Failure;
 use crate::routes::{MESSAGE_POLICY, ROUND_POLICY, STEP_POLICY, message, page};
