@@ -1,8 +1,9 @@
 //! Signing in as a person does: a real browser, with scripts, its policies enforced, in large and small windows.
 
+use entra::Protocol;
 use fantoccini::Locator;
 use harness::chromium::{Chromium, in_chromium};
-use harness::databases;
+use harness::{Setup, databases};
 
 use crate::company::{Contoso, PASSWORD};
 
@@ -73,6 +74,48 @@ async fn alice_signs_in_through_chromium() {
             })
             .await;
         }
+    }
+}
+
+#[tokio::test]
+async fn microsoft_is_signed_out_in_a_frame_by_saml() {
+    for database in databases() {
+        let contoso = Contoso::speaking(Protocol::Saml, Setup::new(database)).await;
+        in_chromium("signs-out-by-saml", (500, 600), async |chromium| {
+            chromium
+                .goto(contoso.microsoft.as_str())
+                .await
+                .expect("the stand-in answers");
+            fill(&chromium, "input[name=user]", "alice@contoso.com").await;
+            press(&chromium, "main form button").await;
+            fill(&chromium, "input[name=password]", PASSWORD).await;
+            press(&chromium, "form button").await;
+            chromium
+                .wait()
+                .for_element(Locator::Css(".checks li.passed"))
+                .await
+                .expect("the stand-in's page");
+            chromium
+                .goto(contoso.server.url("/").as_str())
+                .await
+                .expect("the portal");
+            press(&chromium, "form[action='/sign-out'] button").await;
+            let outcome = chromium
+                .wait()
+                .for_element(Locator::XPath("//*[contains(text(),'has signed you out')]"))
+                .await;
+            outcome.expect("Microsoft has answered in its frame");
+            assert_eq!(heading(&chromium).await, "You are signed out here");
+            fits(&chromium).await;
+            assert_eq!(chromium.complaints().await, Vec::<String>::new());
+            // At Microsoft nobody is signed in any more.
+            chromium
+                .goto(contoso.microsoft.as_str())
+                .await
+                .expect("the stand-in answers");
+            assert_eq!(heading(&chromium).await, "Sign in");
+        })
+        .await;
     }
 }
 

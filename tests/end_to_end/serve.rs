@@ -94,7 +94,7 @@ async fn the_wrong_master_key_or_none_is_refused_with_the_reason() {
             "no new key is made for a database that has one"
         );
         std::fs::write(&file, key).expect("written");
-        for mode in [0o640, 0o604, 0o620] {
+        for mode in [0o644, 0o604, 0o620] {
             set_mode(&file, mode);
             let said = setup.refuse().await;
             assert!(
@@ -103,7 +103,7 @@ async fn the_wrong_master_key_or_none_is_refused_with_the_reason() {
             );
             assert!(setup.cli(&["app", "list"]).failed().contains("chmod 600"));
         }
-        set_mode(&file, 0o400);
+        set_mode(&file, 0o440);
         setup.start().await;
     }
 }

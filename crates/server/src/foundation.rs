@@ -84,12 +84,13 @@ async fn read_or_make_key(config: &Config, store: &Store) -> anyhow::Result<Mast
         .with_context(|| format!("the master key file {} is damaged", path.display()))
 }
 
-/// What a file holds that nobody but its owner may read or write.
+/// What a file holds that only its owner may change, and nobody outside of its group may read.
 fn read_private(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let cannot_read = || format!("cannot read the master key file {}", path.display());
     let mut file = std::fs::File::open(path).with_context(cannot_read)?;
     let mode = file.metadata().with_context(cannot_read)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    // The group may read: that is how Kubernetes hands a secret to a process that is not root.
+    if mode & 0o027 != 0 {
         bail!(
             "other users of this machine may read or change the master key file {file} (mode {mode:o}); run “chmod 600 {file}”",
             file = path.display()

@@ -116,7 +116,7 @@ pub enum OpenError {
         problem: &'static str,
     },
     /// The file of an SQLite database cannot be made or locked.
-    #[error("cannot prepare the database file {}; make its folder and let this user write there", path.display())]
+    #[error("cannot prepare the database file {}", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -130,9 +130,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// No connection.
-    #[error(
-        "cannot connect to the database; see that it runs, and that database_url names its address, user, password and name"
-    )]
+    #[error("cannot connect to the database")]
     Connect(#[source] sqlx::Error),
     /// A newer version of this program has been here.
     #[error(

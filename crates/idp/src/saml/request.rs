@@ -62,16 +62,6 @@ impl Request {
         self.authn.as_ref().is_some_and(|authn| authn.is_passive)
     }
 
-    /// No identifier must be made for this request (SAML core §3.4.1.1, AllowCreate). Only when that is said:
-    /// the standard's default would keep out everybody whose service provider forgot the attribute.
-    pub(super) fn may_not_create(&self) -> bool {
-        let policy = self
-            .authn
-            .as_ref()
-            .and_then(|authn| authn.name_id_policy.as_ref());
-        policy.is_some_and(|policy| policy.allow_create == Some(false))
-    }
-
     /// Whether the person signed in recently enough for this request, made at `asked_at`.
     pub(super) fn is_fresh(&self, session: &Session, asked_at: DateTime<Utc>) -> bool {
         let again = self.authn.as_ref().is_some_and(|authn| authn.force_authn);
@@ -149,7 +139,8 @@ impl Request {
 }
 
 /// The identifier that the policy asks for, if the app may have it (SAML core §3.4.1.1). Generic apps may
-/// always have one that tells nothing: a stored pairwise one, or another for each session.
+/// always have one that tells nothing: a stored pairwise one, or another for each session. `AllowCreate` is not
+/// looked at: widespread clients say false, or nothing, and mean none of it.
 fn name_id(
     policy: Option<&NameIdPolicy>,
     app: &App,

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use protocol::saml2::{self, Status, StatusCode};
-use store::{App, AppKind, Source};
+use store::{App, AppKind};
 
 use super::request::{Decided, Denied};
 use super::{Request, settings};
@@ -107,13 +107,6 @@ impl Idp {
             name_id,
             context_class,
         } = &decided;
-        if request.may_not_create()
-            && name_id.source == Source::Pairwise
-            && person.pairwise_id.is_none()
-        {
-            let label = app.label.clone();
-            return denied(Refusal::NameIdPolicy { label });
-        }
         let sources = claims::sources_of_saml(settings, name_id);
         let about = self.about(&person, &app, sources).await?;
         let value = match about.name_id(name_id, &app) {
