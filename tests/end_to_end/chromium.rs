@@ -3,9 +3,9 @@
 use entra::Protocol;
 use fantoccini::Locator;
 use harness::chromium::{Chromium, in_chromium};
-use harness::{Setup, databases};
+use harness::{Setup, Site, databases};
 
-use crate::company::{Contoso, PASSWORD};
+use crate::company::{Contoso, PASSWORD, text};
 
 #[tokio::test]
 async fn alice_signs_in_through_chromium() {
@@ -117,6 +117,103 @@ async fn microsoft_is_signed_out_in_a_frame_by_saml() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn signing_out_goes_on_when_the_last_application_is_done_or_after_a_few_seconds() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let site = Site::start().await;
+        let (acs, logout) = (site.url("/acs"), site.url("/slo"));
+        let quiet = contoso.server.cli_json(&[
+            "app",
+            "add",
+            "saml",
+            "--label",
+            "Quiet",
+            "--entity-id",
+            "urn:quiet",
+            "--acs",
+            acs.as_str(),
+        ]);
+        let quiet = text(&quiet, "id");
+        let server = &contoso.server;
+        server
+            .cli(&["app", "set", quiet, "--logout", logout.as_str()])
+            .succeeded();
+        server.cli(&["app", "grant", quiet, "Staff"]).succeeded();
+
+        in_chromium("signing-out", (320, 640), async |chromium| {
+            let portal = contoso.server.url("/");
+            sign_in(&chromium, &contoso).await;
+            press(&chromium, "a[href*='whr=']").await;
+            see(&chromium, ".checks li.passed").await;
+            chromium.goto(portal.as_str()).await.expect("the portal");
+            let before = pages_behind(&chromium).await;
+            press(&chromium, "form[action='/sign-out'] button").await;
+            see(&chromium, "a[href='/sign-in']").await;
+            assert_eq!(
+                shown(&chromium, ".outcomes").await,
+                "Contoso 365 has been told"
+            );
+            // The page of the frames went on by itself and is not one to go back to.
+            assert_eq!(pages_behind(&chromium).await, before + 1);
+            fits(&chromium).await;
+
+            sign_in(&chromium, &contoso).await;
+            press(&chromium, "a[href*='whr=']").await;
+            see(&chromium, ".checks li.passed").await;
+            let tile = contoso.server.url(&format!("/saml2/{quiet}"));
+            chromium.goto(tile.as_str()).await.expect("a response");
+            see(&chromium, "body > p").await;
+            assert_eq!(site.visits("/acs").len(), 1);
+            chromium.goto(portal.as_str()).await.expect("the portal");
+            press(&chromium, "form[action='/sign-out'] button").await;
+            see(&chromium, "iframe").await;
+            fits(&chromium).await;
+            see(&chromium, ".again").await;
+            let outcomes = shown(&chromium, ".outcomes").await;
+            assert!(
+                outcomes.contains("Contoso 365 has been told")
+                    && outcomes.contains("Quiet has not answered"),
+                "{outcomes}"
+            );
+            assert_eq!(site.visits("/slo").len(), 1);
+            fits(&chromium).await;
+            assert_eq!(chromium.complaints().await, Vec::<String>::new());
+            press(&chromium, ".again").await;
+            see(&chromium, "body > p").await;
+            assert_eq!(site.visits("/slo").len(), 2);
+        })
+        .await;
+    }
+}
+
+async fn sign_in(chromium: &Chromium, contoso: &Contoso) {
+    let url = contoso.server.url("/sign-in");
+    chromium.goto(url.as_str()).await.expect("the form");
+    fill(chromium, "input[name=username]", "alice@contoso.com").await;
+    fill(chromium, "input[name=password]", PASSWORD).await;
+    press(chromium, "form button").await;
+    see(chromium, ".account").await;
+}
+
+async fn see(chromium: &Chromium, selector: &str) {
+    let found = chromium.wait().for_element(Locator::Css(selector)).await;
+    found.unwrap_or_else(|error| panic!("{selector}: {error}"));
+}
+
+/// What a person reads there, with each run of white space as one space.
+async fn shown(chromium: &Chromium, selector: &str) -> String {
+    let found = chromium.find(Locator::Css(selector)).await;
+    let text = found.expect(selector).text().await.expect("text");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How far one could go back, this page included.
+async fn pages_behind(chromium: &Chromium) -> u64 {
+    let length = chromium.execute("return history.length", Vec::new()).await;
+    length.expect("a number").as_u64().expect("a number")
 }
 
 async fn fill(chromium: &Chromium, selector: &str, text: &str) {

@@ -3,7 +3,7 @@
 use harness::{Browser, Setup, databases};
 use url::Url;
 
-use crate::company::{Contoso, PASSWORD, text};
+use crate::company::{Contoso, PASSWORD, posted, text};
 
 #[tokio::test]
 async fn the_portal_shows_a_person_their_tiles_and_the_tile_starts_the_sign_in() {
@@ -239,5 +239,98 @@ async fn the_hosts_own_metadata_address_says_why_it_is_silent_when_there_are_two
         assert_eq!(contoso.last_reason("request.refused"), "several-apps");
         let own = Url::parse(text(&fabrikam, "federation_metadata_url")).expect("a URL");
         assert_eq!(browser.get(&own).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_commands_of_a_saml_domain_say_what_it_cannot_do_and_how_to_change_over() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let url: Url = text(&contoso.app, "commands_url").parse().expect("a URL");
+        let browser = contoso.browser_of("ada@contoso.com").await;
+        for (protocol, other, in_words, set, limited) in [
+            ("wsfed", "saml", "Protocol: WS-Federation", "'wsFed'", false),
+            ("saml", "wsfed", "Protocol: SAML 2.0", "'saml'", true),
+        ] {
+            let app =
+                contoso
+                    .server
+                    .cli_json(&["app", "set", contoso.id(), "--protocol", protocol]);
+            let request = browser.client().get(url.clone());
+            let page = browser.send(request.header("accept", "text/html")).await;
+            let words = page.text("main");
+            assert!(words.contains(in_words), "{words}");
+            assert_eq!(words.contains("Join Windows devices"), limited, "{words}");
+            let change = format!("countersign app set {} --protocol {other}", contoso.id());
+            assert!(words.contains(&change), "{words}");
+            let script = page.text("#script");
+            assert!(
+                script.contains(&format!("PreferredAuthenticationProtocol = {set}")),
+                "{script}"
+            );
+            let [sign_in, sign_out] = if limited {
+                ["saml_sso_url", "saml_slo_url"]
+            } else {
+                ["wsfed_url", "signout_url"]
+            };
+            for (name, value) in [("PassiveSignInUri", sign_in), ("SignOutUri", sign_out)] {
+                let line = format!("{name} = '{}'", text(&app, value));
+                assert!(script.contains(&line), "{line} is not in {script}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn signing_out_waits_for_no_application_that_cannot_be_told() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let quiet = contoso.server.cli_json(&[
+            "app",
+            "add",
+            "saml",
+            "--label",
+            "Quiet",
+            "--entity-id",
+            "urn:quiet",
+            "--acs",
+            "https://quiet.example/acs",
+        ]);
+        let quiet = text(&quiet, "id");
+        contoso
+            .server
+            .cli(&["app", "grant", quiet, "Staff"])
+            .succeeded();
+        let tile = contoso.server.url(&format!("/saml2/{quiet}"));
+
+        let browser = contoso.browser_of("alice@contoso.com").await;
+        assert_eq!(browser.get(&tile).await.status, 200);
+        let portal = browser.open(&contoso.server.url("/")).await;
+        let answer = browser.submit(&portal.form(".account form")).await;
+        let page = browser.follow(answer).await;
+        assert!(page.url.path().ends_with("/result"), "{}", page.url);
+        let words = page.text("main");
+        assert!(
+            words.contains("Quiet cannot be told") && words.contains("Close all browser windows"),
+            "{words}"
+        );
+        assert_eq!(page.count(".again"), 0, "there is nowhere to try again");
+
+        // With somebody who can be told there is a page of frames, which may lead to that one.
+        let browser = contoso.browser_of("alice@contoso.com").await;
+        posted(&browser.get(&contoso.wsfed("+")).await);
+        let portal = browser.open(&contoso.server.url("/")).await;
+        let answer = browser.submit(&portal.form(".account form")).await;
+        let page = browser.follow(answer).await;
+        assert_eq!(page.text(".outcomes .state"), "is being told");
+        assert_eq!(page.count(".outcomes svg.sign"), 1);
+        let policy = page.header("content-security-policy").unwrap_or_default();
+        assert!(
+            policy.contains("frame-src 'self' https: http:"),
+            "this server is reached by plain http: {policy}"
+        );
+        let refresh = page.attributes("meta[http-equiv=refresh]", "content");
+        let result = page.attributes("#result", "href");
+        assert_eq!(refresh, [format!("5;url={}", result[0])]);
     }
 }

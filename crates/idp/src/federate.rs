@@ -33,6 +33,19 @@ pub struct Federation {
     pub commands_url: String,
 }
 
+impl Federation {
+    /// What people of the domain cannot do with its protocol, each as a sentence without its subject.
+    pub fn limits(&self) -> &'static [&'static str] {
+        match self.protocol {
+            Protocol::Wsfed => &[],
+            Protocol::Saml => &[
+                "Join Windows devices to Microsoft Entra, neither during their setup nor in Settings: Entra takes only WS-Federation for that.",
+                "Sign in to Windows with a password at the logon screen: Windows asks for it by WS-Trust. Web sign-in works, on a Windows 11 device that has joined already and is online.",
+            ],
+        }
+    }
+}
+
 /// The whole script, for one paste into Windows PowerShell 5.1 or PowerShell 7.
 pub fn commands(federation: &Federation) -> String {
     script(federation, quoted)
@@ -111,13 +124,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_script() {
+    fn the_whole_script_by_either_protocol() {
         insta::with_settings!({
             prepend_module_to_snapshot => false,
             snapshot_path => "federate",
             omit_expression => true,
         }, {
             insta::assert_snapshot!("commands", commands(&federation(&contoso())));
+            let base = "https://id.contoso.com/saml2/663a8fb979aa83c58df6081e";
+            let by_saml = Federation {
+                passive_sign_in_url: base.into(),
+                sign_out_url: format!("{base}/slo"),
+                ..by_saml(&contoso())
+            };
+            insta::assert_snapshot!("values-saml", values(&by_saml, quoted));
         });
     }
 
@@ -166,7 +186,27 @@ mod tests {
         #[test]
         fn no_value_leaves_its_quotes(values in prop::array::uniform8(hostile())) {
             prop_assert_eq!(check(&values, &commands(&federation(&values))), Ok(()));
+            prop_assert_eq!(check(&values, &commands(&by_saml(&values))), Ok(()));
         }
+    }
+
+    #[test]
+    fn the_script_of_the_other_protocol_differs_by_its_name_alone() {
+        let script = commands(&federation(&contoso()));
+        let tree = parse(&script).expect("it is PowerShell");
+        let protocol = value_of("PreferredAuthenticationProtocol", &tree, &script);
+        assert_eq!(protocol, Ok("wsFed".into()));
+        assert_eq!(
+            commands(&by_saml(&contoso())),
+            script.replace("'wsFed'", "'saml'")
+        );
+    }
+
+    #[test]
+    fn only_saml_keeps_people_from_something() {
+        assert!(federation(&contoso()).limits().is_empty());
+        let limits = by_saml(&contoso()).limits().join(" ");
+        assert!(limits.contains("Join Windows devices") && limits.contains("password"));
     }
 
     #[test]
@@ -290,6 +330,14 @@ mod tests {
             thumbprint,
             cloud: Cloud::Worldwide,
             commands_url: commands,
+        }
+    }
+
+    /// The same app, whose domain is to speak SAML.
+    fn by_saml(values: &Values) -> Federation {
+        Federation {
+            protocol: Protocol::Saml,
+            ..federation(values)
         }
     }
 

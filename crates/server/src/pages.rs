@@ -128,10 +128,68 @@ pub struct SignOutRound {
 #[derive(Debug)]
 pub struct SignOutFrame {
     pub label: String,
-    /// The step's address; `None` when the application cannot be told.
+    pub state: SignOutState,
+    /// The step's address; `None` when there is nothing to tell, or no more.
     pub href: Option<String>,
     /// Whether it will answer.
     pub answers: bool,
+}
+
+/// How far an application is with signing a person out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOutState {
+    /// Nobody has told it yet.
+    Waiting,
+    /// It is being told at this moment.
+    Telling,
+    /// It has been told, and knows no answer.
+    Told,
+    Done,
+    /// It is done, but not everything behind it is.
+    Partial,
+    /// It was told and has not answered.
+    NoAnswer,
+    /// It has answered that it could not.
+    Failed,
+    /// It has no address to tell it at.
+    Unreachable,
+}
+
+impl SignOutState {
+    /// The state in words that follow the application's name.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "has not been told",
+            Self::Telling => "is being told",
+            Self::Told => "has been told",
+            Self::Done => "has signed you out",
+            Self::Partial => "has signed you out, but not everywhere behind it",
+            Self::NoAnswer => "has not answered",
+            Self::Failed => "could not sign you out",
+            Self::Unreachable => "cannot be told; close the browser to end its session",
+        }
+    }
+
+    /// Its colour, as a class of the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Waiting | Self::Telling => "pending",
+            Self::Told | Self::Done => "well",
+            Self::Partial | Self::NoAnswer | Self::Failed | Self::Unreachable => "open",
+        }
+    }
+
+    /// Its sign, drawn in a circle: the `d` of an SVG path on 16 by 16.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Waiting | Self::Telling => "M8 4.5V8l2.25 1.5",
+            Self::Told => "M4.75 8h6.5M8.75 5.5L11.25 8l-2.5 2.5",
+            Self::Done => "M4.75 8.25l2.25 2.25 4.25-4.75",
+            Self::Partial | Self::Unreachable => "M8 4.25v4.5M8 11.25v.01",
+            Self::NoAnswer => "M6.1 6.1a1.9 1.9 0 1 1 2.7 1.75c-.5.25-.8.6-.8 1.15M8 11.5v.01",
+            Self::Failed => "M5.5 5.5l5 5M10.5 5.5l-5 5",
+        }
+    }
 }
 
 /// Tells a person how signing out everywhere went, and leads back to whoever asked for it.
@@ -148,7 +206,7 @@ pub struct SignOutResult {
 #[derive(Debug)]
 pub struct SignOutOutcome {
     pub label: String,
-    pub outcome: &'static str,
+    pub state: SignOutState,
     /// Where to try again by hand.
     pub href: Option<String>,
 }
@@ -167,6 +225,13 @@ pub struct SignOutStep {
 pub struct Commands {
     pub app_label: String,
     pub domain: String,
+    /// What the domain is to speak, and what it could speak instead.
+    pub protocol: &'static str,
+    pub other_protocol: &'static str,
+    /// What people of the domain cannot do with this protocol.
+    pub limits: &'static [&'static str],
+    /// Changes over to the other protocol.
+    pub switch_command: String,
     pub script: String,
     pub download_href: String,
     pub back_href: String,
@@ -352,6 +417,7 @@ mod tests {
             Self {
                 steps: vec![SignOutFrame {
                     label: text.to_owned(),
+                    state: SignOutState::Telling,
                     href: Some(format!("/sign-out/{text}/0")),
                     answers: true,
                 }],
@@ -366,7 +432,7 @@ mod tests {
             Self {
                 steps: vec![SignOutOutcome {
                     label: text.to_owned(),
-                    outcome: "has not answered",
+                    state: SignOutState::NoAnswer,
                     href: Some(format!("/sign-out/{text}/0")),
                 }],
                 complete: false,
@@ -404,6 +470,10 @@ mod tests {
             Self {
                 app_label: text.to_owned(),
                 domain: text.to_owned(),
+                protocol: "SAML 2.0",
+                other_protocol: "WS-Federation",
+                limits: &["Join devices."],
+                switch_command: text.to_owned(),
                 script: text.to_owned(),
                 download_href: format!("?{text}"),
                 back_href: format!("/?{text}"),

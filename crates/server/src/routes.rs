@@ -41,7 +41,9 @@ const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'sel
 /// The same in a frame of our own page.
 const STEP_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'self'";
 /// The page whose frames tell the applications; where they lead is the applications' business.
-const ROUND_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; frame-src *; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const ROUND_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self' https:";
+/// The same where this server is reached over plain HTTP, as on a developer's machine.
+const PLAIN_ROUND_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self' https: http:";
 
 /// The form that the browser posts to an application.
 fn post_back(post: PostBack) -> Result<Response, Failure> {
@@ -81,4 +83,27 @@ pub async fn security_headers(State(app): State<App>, request: Request, next: Ne
         say(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_lead_anywhere_by_https_and_by_plain_http_only_from_plain_http() {
+        assert!(ROUND_POLICY.ends_with("; frame-src 'self' https:"));
+        assert_eq!(PLAIN_ROUND_POLICY, format!("{ROUND_POLICY} http:"));
+        assert_eq!(
+            ROUND_POLICY.split("; frame-src").next(),
+            Some(POLICY),
+            "in all else it is the policy of every page"
+        );
+    }
+
+    #[test]
+    fn what_is_posted_to_applications_may_redirect_anywhere() {
+        for policy in [MESSAGE_POLICY, STEP_POLICY] {
+            assert!(!policy.contains("form-action"), "{policy}");
+        }
+    }
 }

@@ -193,6 +193,9 @@
             $changes | ForEach-Object { Write-Host $_ }
             Write-Host "$domain is federated now, and Microsoft has stored every setting as it was sent." -ForegroundColor Green
             Write-Host 'It can take up to two hours until every sign-in follows. Try it in a private browser window.'
+            if ($settings.PreferredAuthenticationProtocol -eq 'saml') {
+                Write-Host 'A domain that speaks SAML cannot join Windows devices, nor sign in to Windows with a password.'
+            }
             Show-WayBack
         }
     } catch {

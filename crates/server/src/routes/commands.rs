@@ -4,6 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use idp::{Refusal, federate};
+use store::Protocol;
 
 use crate::accept;
 use crate::app::App;
@@ -50,9 +51,19 @@ pub async fn show(
     if !in_browser {
         return Ok((plain, script).into_response());
     }
-    let (protocol, metadata) = match federation.protocol {
-        store::Protocol::Wsfed => ("WS-Federation", &shown.federation_metadata_url),
-        store::Protocol::Saml => ("SAML 2.0", &shown.saml_metadata_url),
+    let (protocol, metadata, other_protocol, switch) = match federation.protocol {
+        Protocol::Wsfed => (
+            "WS-Federation",
+            &shown.federation_metadata_url,
+            "SAML 2.0",
+            Protocol::Saml,
+        ),
+        Protocol::Saml => (
+            "SAML 2.0",
+            &shown.saml_metadata_url,
+            "WS-Federation",
+            Protocol::Wsfed,
+        ),
     };
     let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Ok(page(&pages::Commands {
@@ -73,6 +84,10 @@ pub async fn show(
             ),
             fact("Microsoft cloud", federation.cloud.as_str()),
         ],
+        protocol,
+        other_protocol,
+        limits: federation.limits(),
+        switch_command: format!("countersign app set {app_id} --protocol {switch}"),
         app_label: federation.label,
         download_href: format!("/wsfed/{app_id}/commands?download"),
         back_href: "/".to_owned(),

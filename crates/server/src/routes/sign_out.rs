@@ -10,9 +10,9 @@ use store::StepState;
 
 use crate::app::App;
 use crate::extract::{Browser, Form};
-use crate::pages;
+use crate::pages::{self, SignOutState};
 use crate::problem::Failure;
-use crate::routes::{MESSAGE_POLICY, ROUND_POLICY, STEP_POLICY, message, page};
+use crate::routes::{MESSAGE_POLICY, PLAIN_ROUND_POLICY, ROUND_POLICY, STEP_POLICY, message, page};
 
 /// How long the applications have to answer before the page goes on without them.
 const PATIENCE: u32 = 5;
@@ -51,17 +51,42 @@ pub fn answer(mut browser: Browser, signed_out: SignedOut) -> Result<Response, F
 pub async fn round(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Failure> {
     let round = app.idp.sign_out_round(&token).await?;
     let here = address(&token);
-    let frame = |step: Step| pages::SignOutFrame {
-        href: step.reachable.then(|| format!("{here}/{}", step.position)),
-        label: step.label,
-        answers: step.answers,
-    };
+    let result_href = format!("{here}/result");
+    let steps: Vec<_> = round
+        .steps
+        .into_iter()
+        .map(|step| frame(step, &here))
+        .collect();
+    if steps.iter().all(|step| step.href.is_none()) {
+        return Ok(Redirect::to(&result_href).into_response());
+    }
     let html = page(&pages::SignOutRound {
-        steps: round.steps.into_iter().map(frame).collect(),
-        result_href: format!("{here}/result"),
+        steps,
+        result_href,
         seconds: PATIENCE,
     })?;
-    Ok(([(header::CONTENT_SECURITY_POLICY, ROUND_POLICY)], html).into_response())
+    let policy = if app.idp.urls().secure() {
+        ROUND_POLICY
+    } else {
+        PLAIN_ROUND_POLICY
+    };
+    Ok(([(header::CONTENT_SECURITY_POLICY, policy)], html).into_response())
+}
+
+/// An application on the round's page, with a frame unless it has answered.
+fn frame(step: Step, here: &str) -> pages::SignOutFrame {
+    let state = match state(&step) {
+        SignOutState::Waiting | SignOutState::NoAnswer | SignOutState::Told => {
+            SignOutState::Telling
+        }
+        known => known,
+    };
+    pages::SignOutFrame {
+        href: (state == SignOutState::Telling).then(|| format!("{here}/{}", step.position)),
+        state,
+        label: step.label,
+        answers: step.answers,
+    }
 }
 
 /// `GET /sign-out/{round}/{position}`: on the way to one application, in a frame or by hand.
@@ -98,11 +123,15 @@ pub async fn result(
         return go(done);
     }
     let here = address(&token);
-    let outcome = |step: Step| pages::SignOutOutcome {
-        outcome: in_words(&step),
-        href: (step.reachable && step.state != StepState::Done)
-            .then(|| format!("{here}/{}", step.position)),
-        label: step.label,
+    let outcome = |step: Step| {
+        let state = state(&step);
+        // Whoever has answered does not wait for another question.
+        let again = matches!(state, SignOutState::Waiting | SignOutState::NoAnswer);
+        pages::SignOutOutcome {
+            href: again.then(|| format!("{here}/{}", step.position)),
+            state,
+            label: step.label,
+        }
     };
     let (form, link) = match done {
         Done::Post(post) => (Some(message(post, "")), None),
@@ -149,14 +178,14 @@ fn link(label: &str, href: String) -> pages::Link {
     }
 }
 
-fn in_words(step: &Step) -> &'static str {
+fn state(step: &Step) -> SignOutState {
     match step.state {
-        _ if !step.reachable => "cannot be told; close the browser to end its session",
-        StepState::Waiting => "has not been told",
-        StepState::Sent if step.answers => "has not answered",
-        StepState::Sent => "has been told",
-        StepState::Done => "has signed you out",
-        StepState::Partial => "has signed you out, but not everywhere behind it",
-        StepState::Failed => "could not sign you out",
+        StepState::Done => SignOutState::Done,
+        StepState::Partial => SignOutState::Partial,
+        StepState::Failed => SignOutState::Failed,
+        _ if !step.reachable => SignOutState::Unreachable,
+        StepState::Waiting => SignOutState::Waiting,
+        StepState::Sent if step.answers => SignOutState::NoAnswer,
+        StepState::Sent => SignOutState::Told,
     }
 }
