@@ -15,6 +15,7 @@ test_packages=(
   chromium chromium-driver fonts-dejavu-core # the browser that signs in
   xmlsec1 libxml2-utils python3-venv         # independent judges of what we sign
   opensaml-schemas xmltooling-schemas        # the published XSDs
+  apache2-bin libapache2-mod-shib            # Shibboleth, somebody else's service provider
   libxml2-dev libxmlsec1-dev libclang-dev    # what the xmlsec and samael crates are built with
 )
 
@@ -35,7 +36,7 @@ main() {
 install_packages() {
   command -v dpkg-query >/dev/null ||
     fail "This script knows Debian only. Please install by hand what these Debian packages hold: $*"
-  local missing=() package as_root=()
+  local missing=() package as_root=() shibd_is_new=
   for package in "$@"; do
     installed "$package" || missing+=("$package")
   done
@@ -46,10 +47,16 @@ install_packages() {
       fail "Missing packages: ${missing[*]}. Run as root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
+  installed shibboleth-sp-utils || shibd_is_new=yes
   echo "Installing ${missing[*]}"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600)
   "${apt[@]}" update
   "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null
+  if [[ $shibd_is_new ]] && installed shibboleth-sp-utils; then
+    # The tests run a shibd of their own; nobody has asked for one that the system runs.
+    "${as_root[@]}" invoke-rc.d shibd stop &>/dev/null || true
+    "${as_root[@]}" update-rc.d shibd disable
+  fi
 }
 
 installed() {

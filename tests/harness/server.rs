@@ -446,7 +446,7 @@ fn sources(binary: &Path) -> Vec<PathBuf> {
 }
 
 /// A port that nobody listens on, below those that the system hands out to clients in the meantime.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     loop {
         // Test processes that run side by side begin far from one another.
@@ -458,6 +458,6 @@ fn free_port() -> u16 {
     }
 }
 
-async fn pause() {
+pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }

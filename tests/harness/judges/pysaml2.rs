@@ -1,44 +1,29 @@
 //! pysaml2 as a service provider: its own messages, its own reading of ours.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
-use super::file;
+use super::key::Key;
+use super::{answer, file};
 use crate::target_directory;
 
 /// A service provider with a key of its own.
 pub struct ServiceProvider {
     order: Map<String, Value>,
-    folder: TempDir,
+    key: Key,
 }
 
 impl ServiceProvider {
     /// At a URL that ends in a slash; nothing has to listen there.
     pub fn at(url: &str) -> Self {
-        let folder = tempfile::tempdir().expect("the system has room for temporary files");
-        let (key, certificate) = (
-            folder.path().join("key.pem"),
-            folder.path().join("cert.pem"),
-        );
-        let made = Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
-            ])
-            .args(["-subj", "/CN=service provider", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .output()
-            .expect("openssl is installed");
-        assert!(made.status.success(), "{made:?}");
+        let key = Key::generate("service provider");
         let order = json!({
             "url": url,
             "entity_id": format!("{url}metadata"),
-            "key": key,
-            "certificate": certificate,
+            "key": key.file(),
+            "certificate": key.certificate_file(),
             "encrypted": false,
             "sign_requests": false,
             "want_assertions_signed": true,
@@ -48,7 +33,7 @@ impl ServiceProvider {
         let Value::Object(order) = order else {
             unreachable!("it was written as an object")
         };
-        Self { order, folder }
+        Self { order, key }
     }
 
     /// The same with another setting of `service_provider.py`.
@@ -68,9 +53,14 @@ impl ServiceProvider {
 
     /// A file with its metadata.
     pub fn metadata_file(&self) -> String {
-        let path = self.folder.path().join("metadata.xml");
+        let path = self.key.file().with_file_name("metadata.xml");
         std::fs::write(&path, self.metadata()).expect("the folder can be written");
         path.display().to_string()
+    }
+
+    /// The file of the key that it signs and decrypts with.
+    pub fn key(&self) -> PathBuf {
+        self.key.file()
     }
 
     /// Its entity id.
@@ -85,22 +75,12 @@ impl ServiceProvider {
         if let Value::Object(more) = more {
             order.extend(more);
         }
-        let mut child = Command::new(target_directory().join("judges/bin/python"))
-            .arg(file("service_provider.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{error}; run scripts/install.sh test"));
-        let mut stdin = child.stdin.take().expect("it is piped");
-        // One that refuses early stops reading.
-        let _ = stdin.write_all(Value::Object(order).to_string().as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().expect("it is our child");
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-        }
-        Ok(serde_json::from_slice(&output.stdout).expect("it answers in JSON"))
+        let said = answer(
+            Command::new(target_directory().join("judges/bin/python"))
+                .arg(file("service_provider.py")),
+            &Value::Object(order).to_string(),
+        )?;
+        Ok(serde_json::from_str(&said).expect("it answers in JSON"))
     }
 }
 

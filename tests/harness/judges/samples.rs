@@ -1,52 +1,24 @@
 //! Messages to try the judges on, signed by `xmlsec1 --sign`.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
+pub use super::key::Key;
+use super::{Signed, succeed, without_declaration};
 
-use super::Signed;
-
-/// A key and its self-signed certificate.
-pub struct Key {
-    directory: TempDir,
-    pub certificate: String,
-}
+pub mod saml2;
 
 /// The key that the tests trust.
 pub fn key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
-    KEY.get_or_init(generate)
+    KEY.get_or_init(|| Key::generate("judged"))
 }
 
 /// Somebody else's key, under the same name.
 pub fn other_key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
-    KEY.get_or_init(generate)
-}
-
-fn generate() -> Key {
-    let directory = tempfile::tempdir().expect("the system has room for temporary files");
-    succeed(
-        Command::new("openssl")
-            .args([
-                "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2",
-            ])
-            .args([
-                "-subj",
-                "/CN=judged",
-                "-addext",
-                "basicConstraints=CA:FALSE",
-            ])
-            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-            .current_dir(directory.path()),
-    );
-    let certificate = fs::read_to_string(directory.path().join("certificate.pem"));
-    Key {
-        directory,
-        certificate: certificate.expect("openssl has written it"),
-    }
+    KEY.get_or_init(|| Key::generate("judged"))
 }
 
 /// Fills in the signature that a message has a place for.
@@ -59,21 +31,16 @@ pub fn sign(message: &str, signed: Signed, key: &Key) -> String {
             .arg("--sign")
             .args([&format!("--id-attr:{}", signed.id_attribute()), &element])
             .args(["--node-xpath", &signed.signature()])
-            .args(["--privkey-pem", "key.pem,certificate.pem"])
-            .arg(file.path())
-            .current_dir(key.directory.path()),
+            .arg("--privkey-pem")
+            .arg(format!(
+                "{},{}",
+                key.file().display(),
+                key.certificate_file().display()
+            ))
+            .arg(file.path()),
     );
     let written = String::from_utf8(output.stdout).expect("xmlsec1 writes UTF-8");
-    let (_declaration, signed) = written.split_once("?>").expect("xmlsec1 begins so");
-    signed.trim().to_owned()
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let reason = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {reason}");
-    output
+    without_declaration(&written)
 }
 
 /// A SAML 1.1 assertion, to be signed.
@@ -81,7 +48,7 @@ pub fn assertion() -> String {
     const SUBJECT: &str = "<saml:Subject><saml:NameIdentifier>a1</saml:NameIdentifier><saml:SubjectConfirmation>\
         <saml:ConfirmationMethod>urn:oasis:names:tc:SAML:1.0:cm:bearer</saml:ConfirmationMethod>\
         </saml:SubjectConfirmation></saml:Subject>";
-    let signature = signature("_assertion");
+    let signature = signature("_assertion", "256");
     format!(
         "<saml:Assertion xmlns:saml=\"urn:oasis:names:tc:SAML:1.0:assertion\" AssertionID=\"_assertion\" \
         IssueInstant=\"2026-01-01T00:00:00Z\" Issuer=\"https://idp.example\" MajorVersion=\"1\" MinorVersion=\"1\">\
@@ -113,7 +80,7 @@ pub fn response(assertion: &str) -> String {
 pub fn metadata() -> String {
     const ENDPOINT: &str = "<wsa:EndpointReference xmlns:wsa=\"http://www.w3.org/2005/08/addressing\">\
         <wsa:Address>https://idp.example/wsfed</wsa:Address></wsa:EndpointReference>";
-    let signature = signature("_metadata");
+    let signature = signature("_metadata", "256");
     format!(
         "<EntityDescriptor xmlns=\"urn:oasis:names:tc:SAML:2.0:metadata\" ID=\"_metadata\" \
         entityID=\"https://idp.example\">{signature}<RoleDescriptor \
@@ -127,14 +94,20 @@ pub fn metadata() -> String {
     )
 }
 
-fn signature(id: &str) -> String {
+/// A place for a signature by RSA and the hash function of so many bits (RFC 6931 §2.3.2 and following).
+fn signature(id: &str, bits: &str) -> String {
+    let digest = match bits {
+        "384" => "http://www.w3.org/2001/04/xmldsig-more#sha384",
+        "512" => "http://www.w3.org/2001/04/xmlenc#sha512",
+        _ => "http://www.w3.org/2001/04/xmlenc#sha256",
+    };
     format!(
         "<ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo><ds:CanonicalizationMethod \
         Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/><ds:SignatureMethod \
-        Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256\"/><ds:Reference URI=\"#{id}\"><ds:Transforms>\
+        Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#rsa-sha{bits}\"/><ds:Reference URI=\"#{id}\"><ds:Transforms>\
         <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/><ds:Transform \
         Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/></ds:Transforms><ds:DigestMethod \
-        Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo>\
+        Algorithm=\"{digest}\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo>\
         <ds:SignatureValue/><ds:KeyInfo><ds:X509Data/></ds:KeyInfo></ds:Signature>"
     )
 }

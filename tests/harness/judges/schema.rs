@@ -12,7 +12,11 @@ pub fn judge(message: &str, kind: Signed) -> Verdict {
     let schema = match kind {
         Signed::Assertion => file("response.xsd").into(),
         Signed::Metadata => ws_federation(),
-        Signed::Assertion2 | Signed::Response | Signed::LogoutRequest | Signed::LogoutResponse => {
+        Signed::Assertion2
+        | Signed::Response
+        | Signed::AuthnRequest
+        | Signed::LogoutRequest
+        | Signed::LogoutResponse => {
             PathBuf::from("/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd")
         }
     };
@@ -39,7 +43,7 @@ fn ws_federation() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{assertion, key, metadata, response, sign};
+    use super::super::samples::{assertion, key, metadata, response, saml2, sign};
     use super::*;
 
     #[test]
@@ -73,5 +77,72 @@ mod tests {
             let verdict = judge(&good.replace(part, wrong), Signed::Metadata);
             assert!(verdict.is_err(), "accepted with {wrong} for {part}");
         }
+    }
+
+    #[test]
+    fn each_message_of_saml_2_is_held_to_its_schema() {
+        const TO: &str = "https://sp.example/";
+        let answer = saml2::Answer::to("_request", TO, TO);
+        let assertion = sign(&answer.assertion(), Signed::Assertion2, key());
+        let plain = sign(&answer.response(&assertion), Signed::Response, key());
+        let encrypted = saml2::encrypt(&saml2::unsigned(&plain), key());
+        check(&plain, Signed::Response, "<saml:Subject>", "<saml:Who>");
+        check(&plain, Signed::Response, "Version=\"2.0\"", "");
+        check(&plain, Signed::Response, "<samlp:Status>", "<samlp:State>");
+        check(
+            &encrypted,
+            Signed::Response,
+            "xenc:CipherData",
+            "xenc:Cipher",
+        );
+        check(
+            &encrypted,
+            Signed::Response,
+            "<saml:Encrypted",
+            "<saml:Crypt",
+        );
+        check(&assertion, Signed::Assertion2, " Version=\"2.0\"", "");
+        let request = sign(
+            &saml2::logout_request(TO, "_1"),
+            Signed::LogoutRequest,
+            key(),
+        );
+        check(&request, Signed::LogoutRequest, "saml:NameID", "saml:Name");
+        check(&request, Signed::LogoutRequest, "Instant=", "Time=");
+        let response = sign(
+            &saml2::logout_response(TO, "_logout"),
+            Signed::LogoutResponse,
+            key(),
+        );
+        check(&response, Signed::LogoutResponse, "StatusCode", "Code");
+        check(&response, Signed::LogoutResponse, " Value=", " Code=");
+        let request = sign(&saml2::authn_request(), Signed::AuthnRequest, key());
+        check(
+            &request,
+            Signed::AuthnRequest,
+            "AllowCreate=\"true\"",
+            "Create=\"\"",
+        );
+        let metadata = sign(&saml2::metadata(key()), Signed::Metadata, key());
+        check(&metadata, Signed::Metadata, " Location=", " URL=");
+        check(
+            &metadata,
+            Signed::Metadata,
+            "md:SingleSignOnService",
+            "md:SSO",
+        );
+        check(
+            &metadata,
+            Signed::Metadata,
+            "use=\"signing\"",
+            "use=\"any\"",
+        );
+    }
+
+    fn check(good: &str, kind: Signed, part: &str, wrong: &str) {
+        assert_eq!(judge(good, kind), Ok(()), "{good}");
+        assert!(good.contains(part), "the sample has no {part}: {good}");
+        let verdict = judge(&good.replace(part, wrong), kind);
+        assert!(verdict.is_err(), "accepted with {wrong} for {part}");
     }
 }
