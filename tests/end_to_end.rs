@@ -16,5 +16,7 @@ mod portal;
 mod saml;
 #[path = "end_to_end/serve.rs"]
 mod serve;
+#[path = "end_to_end/shibboleth.rs"]
+mod shibboleth;
 #[path = "end_to_end/wsfed.rs"]
 mod wsfed;
