@@ -11,6 +11,7 @@ from saml2.config import SPConfig
 from saml2.metadata import entity_descriptor
 from saml2.saml import NameID
 from saml2.samlp import NameIDPolicy
+from saml2.sigver import verify_redirect_signature
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
 BINDINGS = {"redirect": BINDING_HTTP_REDIRECT, "post": BINDING_HTTP_POST}
@@ -50,6 +51,8 @@ def provider(order):
             },
         }
     )
+    # It wants a logout request signed if this says so, and is content with an unsigned one otherwise.
+    config.setattr("idp", "want_authn_requests_signed", True)
     return Saml2Client(config), config
 
 
@@ -69,6 +72,15 @@ def name_id_of(order):
 
 def idp(client):
     return next(iter(client.metadata.identity_providers()))
+
+
+def signed_query(client, query):
+    """Whether one of the identity provider's keys has signed a query (SAML bindings 3.4.4.1)."""
+    certificates = client.metadata.certs(idp(client), "idpsso", "signing")
+    backend = client.sec.sec_backend
+    return "Signature" in query and any(
+        verify_redirect_signature(query, backend, certificate) for _, certificate in certificates
+    )
 
 
 def carry(out_of, binding, message, destination, order, response):
@@ -131,7 +143,13 @@ def main(order):
         )
         return {"id": request_id, **carry(client, binding, request, destination, order, False)}
     if action == "logout-answered":
+        # It asks for no signature of its own accord, and never looks at one in a query.
+        if order["binding"] == "redirect":
+            if order["query"]["SAMLResponse"] != order["response"] or not signed_query(client, order["query"]):
+                raise ValueError("the query is not signed")
         response = client.parse_logout_request_response(order["response"], BINDINGS[order["binding"]])
+        if order["binding"] == "post" and not response.response.signature:
+            raise ValueError("the response is not signed")
         status = response.response.status.status_code
         return {
             "in_response_to": response.in_response_to,
