@@ -52,9 +52,15 @@ impl Wiki {
 
     /// The provider knows our metadata.
     fn told(mut self) -> Self {
-        let metadata = self.contoso.server.cli(&["app", "metadata", self.id()]);
-        self.provider = self.provider.with("idp_metadata", metadata.succeeded());
+        let metadata = self.metadata();
+        self.provider = self.provider.with("idp_metadata", metadata);
         self
+    }
+
+    /// Ours, for the wiki.
+    fn metadata(&self) -> String {
+        let printed = self.contoso.server.cli(&["app", "metadata", self.id()]);
+        printed.succeeded()
     }
 
     fn id(&self) -> &str {
@@ -225,6 +231,16 @@ async fn what_is_signed_and_encrypted_is_what_the_provider_insists_on() {
                 "{case}"
             );
             judges::schema::judge(&xml, Signed::Response).expect(&case);
+            if encrypt == "off" {
+                let samael = judges::samael::ServiceProvider {
+                    idp_metadata: wiki.metadata(),
+                    entity_id: wiki.provider.entity_id().to_owned(),
+                    assertion_consumer_service: "https://wiki.example/acs".to_owned(),
+                };
+                let name = samael.name_id(&xml, &id).expect(&case);
+                assert_eq!(name, said(&alice, "name_id"), "{case}");
+                assert!(samael.name_id(&xml, "_another").is_err(), "{case}");
+            }
             if sign != "assertion" {
                 judges::xmlsec1::judge(&xml, Signed::Response, &certificate).expect(&case);
             }
