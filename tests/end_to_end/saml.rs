@@ -1,5 +1,7 @@
 //! SAML 2.0: any service provider, judged by other people's.
 
+use std::io::Read;
+
 use entra::Protocol;
 use harness::judges::pysaml2::{ServiceProvider, text as said};
 use harness::judges::{self, Signed};
@@ -514,6 +516,8 @@ async fn signing_out_in_the_portal_tells_every_provider_and_shows_how_it_went() 
 
         judges::query_signature(&to, text(&wiki.app, "signing_certificate")).expect("it is signed");
         let query = query_of(&to);
+        let xml = inflated(&query, "SAMLRequest");
+        judges::schema::judge(&xml, Signed::LogoutRequest).expect("valid");
         let order = json!({
             "binding": "redirect",
             "request": query["SAMLRequest"],
@@ -605,10 +609,22 @@ fn logout_answer(wiki: &Wiki, answer: &Page) -> Value {
     );
     judges::query_signature(&to, text(&wiki.app, "signing_certificate")).expect("it is signed");
     let query = query_of(&to);
+    let xml = inflated(&query, "SAMLResponse");
+    judges::schema::judge(&xml, Signed::LogoutResponse).expect("valid");
     let order = json!({"binding": "redirect", "response": query["SAMLResponse"], "query": query});
     wiki.provider
         .ask("logout-answered", order)
         .expect("pysaml2 believes it")
+}
+
+/// The message that a query carries.
+fn inflated(query: &Value, name: &str) -> String {
+    let deflated = openssl::base64::decode_block(said(query, name)).expect("base64");
+    let mut xml = String::new();
+    flate2::read::DeflateDecoder::new(&*deflated)
+        .read_to_string(&mut xml)
+        .expect("deflated text");
+    xml
 }
 
 fn query_of(url: &Url) -> Value {
@@ -1178,4 +1194,45 @@ fn cut(message: &str) -> (String, String) {
 fn at_issuer_end(message: &str) -> usize {
     let at = message.find("Issuer>").expect("an issuer's end");
     at + "Issuer>".len()
+}
+
+#[tokio::test]
+async fn what_arrives_decides_and_not_where() {
+    for database in databases() {
+        let provider = ServiceProvider::at("https://wiki.example/").with("sign_requests", true);
+        let wiki = Wiki::of(Contoso::on(database).await, provider);
+        let (browser, alice) = wiki.with_alice().await;
+        let order = json!({
+            "binding": "redirect",
+            "name_id": alice["name_id"],
+            "name_id_format": alice["format"],
+        });
+        let request = wiki.provider.ask("logout", order).expect("a request");
+        // At the sign-on address; nothing in a query signs the address that it goes to.
+        let to = said(&request, "location").replacen("/slo?", "?", 1);
+        let answer = browser.get(&Url::parse(&to).expect("a URL")).await;
+        let response = logout_answer(&wiki, &answer);
+        assert_eq!(response["in_response_to"], request["id"]);
+        let portal = wiki.contoso.server.url("/");
+        assert_eq!(browser.open(&portal).await.url.path(), "/sign-in");
+
+        // A bare visit to the address of logging out ends the session.
+        let browser = wiki.contoso.browser_of("alice@contoso.com").await;
+        let slo = wiki
+            .contoso
+            .server
+            .url(&format!("/saml2/{}/slo", wiki.id()));
+        let page = browser.open(&slo).await;
+        assert_eq!(
+            (page.status, page.text("h1").as_str()),
+            (200, "You are signed out")
+        );
+        assert_eq!(browser.open(&portal).await.url.path(), "/sign-in");
+        // A request to sign in is taken there too.
+        let order = json!({"binding": "redirect", "relay_state": ""});
+        let request = wiki.provider.ask("request", order).expect("a request");
+        let to = said(&request, "location").replacen('?', "/slo?", 1);
+        let page = browser.open(&Url::parse(&to).expect("a URL")).await;
+        assert!(page.url.path().starts_with("/sign-in/"), "{}", page.url);
+    }
 }
