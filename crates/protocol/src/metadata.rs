@@ -5,7 +5,7 @@ use crate::names::{
     ADDRESSING_UNPREFIXED, AUTHORIZATION, FEDERATION, KEY_INFO, METADATA, SAML11_TOKEN,
     SCHEMA_INSTANCE,
 };
-use crate::xml::{Name, NotXml, Writer, check_id, local};
+use crate::xml::{Name, NotXml, Writer, local, unsigned};
 
 /// A security token service that signs people in by WS-Federation (WS-Fed 1.2 §3.1.2.2).
 #[derive(Debug, Clone)]
@@ -38,10 +38,8 @@ pub struct ClaimType<'a> {
 impl Federation<'_> {
     /// Writes the document; its signature belongs at the front, as the first child (SAML metadata 2.0 §2.3.2).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(
+        unsigned(
+            self.id,
             METADATA.name("EntityDescriptor"),
             &[
                 (local("ID"), self.id),
@@ -51,15 +49,11 @@ impl Federation<'_> {
                 (FEDERATION.name("FederationID"), self.issuer),
             ],
             |w| {
-                signature_at = w.position();
-                self.role(w)
+                let signature_at = w.position();
+                self.role(w)?;
+                Ok(signature_at)
             },
-        )?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
-        })
+        )
     }
 
     fn role(&self, w: &mut Writer) -> Result<(), NotXml> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Unsigned;
 use crate::names::{BEARER, SAML};
-use crate::xml::{NotXml, Writer, check_id, instant, local};
+use crate::xml::{NotXml, Writer, instant, local, unsigned};
 
 /// What an identity provider says about one person to one relying party (SAML core 1.1 §2.3.2).
 #[derive(Debug, Clone)]
@@ -61,10 +61,8 @@ pub struct Authentication<'a> {
 impl Assertion<'_> {
     /// Writes the assertion; its signature belongs at the end, as the last child (§2.3.2).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(
+        unsigned(
+            self.id,
             SAML.name("Assertion"),
             &[
                 (local("MajorVersion"), "1"),
@@ -77,15 +75,9 @@ impl Assertion<'_> {
                 self.conditions(w)?;
                 self.attribute_statement(w)?;
                 self.authentication_statement(w)?;
-                signature_at = w.position();
-                Ok(())
+                Ok(w.position())
             },
-        )?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
-        })
+        )
     }
 
     fn conditions(&self, w: &mut Writer) -> Result<(), NotXml> {

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::Unsigned;
+
 /// A namespace with the prefix that we write it with; an empty prefix is the default namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Namespace {
@@ -219,8 +221,29 @@ pub(crate) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Writes a document that waits for its signature; `content` writes what is inside and says where that goes.
+pub(crate) fn unsigned(
+    id: &str,
+    name: Name,
+    attributes: &[(Name, &str)],
+    content: impl FnOnce(&mut Writer) -> Result<usize, NotXml>,
+) -> Result<Unsigned, NotXml> {
+    check_id(id)?;
+    let mut writer = Writer::new();
+    let mut signature_at = 0;
+    writer.element(name, attributes, |w| {
+        signature_at = content(w)?;
+        Ok(())
+    })?;
+    Ok(Unsigned {
+        xml: writer.into_string(),
+        id: id.to_owned(),
+        signature_at,
+    })
+}
+
 /// Refuses what no `#id` reference could find: we write ASCII NCNames only.
-pub(crate) fn check_id(id: &str) -> Result<(), NotXml> {
+fn check_id(id: &str) -> Result<(), NotXml> {
     let starts = id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let continues = id
         .chars()

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Unsigned;
 use crate::names::ASSERTION;
-use crate::xml::{NotXml, Writer, check_id, instant, local};
+use crate::xml::{NotXml, Writer, instant, local, unsigned};
 
 /// SAML profiles §3.3: whoever bears the assertion is its subject.
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
@@ -74,10 +74,8 @@ pub struct Authentication<'a> {
 impl Assertion<'_> {
     /// Writes the assertion; its signature belongs right after the issuer (§2.3.3).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(
+        unsigned(
+            self.id,
             ASSERTION.name("Assertion"),
             &[
                 (local("ID"), self.id),
@@ -86,18 +84,14 @@ impl Assertion<'_> {
             ],
             |w| {
                 w.leaf(ASSERTION.name("Issuer"), &[], self.issuer)?;
-                signature_at = w.position();
+                let signature_at = w.position();
                 self.subject(w)?;
                 self.conditions(w)?;
                 self.authentication_statement(w)?;
-                self.attribute_statement(w)
+                self.attribute_statement(w)?;
+                Ok(signature_at)
             },
-        )?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
-        })
+        )
     }
 
     fn subject(&self, w: &mut Writer) -> Result<(), NotXml> {

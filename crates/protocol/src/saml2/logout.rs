@@ -9,7 +9,7 @@ use super::{NameId, NameIdentifier};
 use crate::Unsigned;
 use crate::names::{ASSERTION, PROTOCOL};
 use crate::urlencoded::{BadRequest, Fault};
-use crate::xml::{NotXml, Writer, check_id, instant as written, local};
+use crate::xml::{NotXml, instant as written, local, unsigned};
 
 /// Somebody is to be signed out (SAML core §3.7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,6 @@ pub struct OutgoingLogoutRequest<'a> {
 impl OutgoingLogoutRequest<'_> {
     /// Writes the message; its signature belongs right after the issuer (SAML core §3.2.1).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
         let (issued_at, until) = (written(self.issued_at), written(self.not_on_or_after));
         let mut attributes = vec![
             (local("ID"), self.id),
@@ -110,21 +109,14 @@ impl OutgoingLogoutRequest<'_> {
             (local("NotOnOrAfter"), until.as_str()),
         ];
         attributes.extend(self.reason.map(|reason| (local("Reason"), reason)));
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(PROTOCOL.name("LogoutRequest"), &attributes, |w| {
+        unsigned(self.id, PROTOCOL.name("LogoutRequest"), &attributes, |w| {
             w.leaf(ASSERTION.name("Issuer"), &[], self.issuer)?;
-            signature_at = w.position();
+            let signature_at = w.position();
             self.name_id.write(w)?;
-            match self.session_index {
-                Some(index) => w.leaf(PROTOCOL.name("SessionIndex"), &[], index),
-                None => Ok(()),
+            if let Some(index) = self.session_index {
+                w.leaf(PROTOCOL.name("SessionIndex"), &[], index)?;
             }
-        })?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
+            Ok(signature_at)
         })
     }
 }
@@ -150,7 +142,6 @@ pub struct OutgoingLogoutResponse<'a> {
 impl OutgoingLogoutResponse<'_> {
     /// Writes the message; its signature belongs right after the issuer (SAML core §3.2.2).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
         let attributes = [
             (local("ID"), self.id),
             (local("Version"), "2.0"),
@@ -158,26 +149,20 @@ impl OutgoingLogoutResponse<'_> {
             (local("Destination"), self.destination),
             (local("InResponseTo"), self.in_response_to),
         ];
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(PROTOCOL.name("LogoutResponse"), &attributes, |w| {
+        unsigned(self.id, PROTOCOL.name("LogoutResponse"), &attributes, |w| {
             w.leaf(ASSERTION.name("Issuer"), &[], self.issuer)?;
-            signature_at = w.position();
+            let signature_at = w.position();
             if self.complete {
-                Status::Success.write(w)
+                Status::Success.write(w)?;
             } else {
                 Status::Error {
                     code: StatusCode::Success,
                     detail: Some(StatusCode::PartialLogout),
                     message: "Not every application confirmed that it signed the person out.",
                 }
-                .write(w)
+                .write(w)?;
             }
-        })?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
+            Ok(signature_at)
         })
     }
 }

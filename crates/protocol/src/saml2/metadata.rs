@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::Unsigned;
 use crate::metadata::signing_key;
 use crate::names::{ASSERTION, METADATA, PROTOCOL, binding};
-use crate::xml::{NotXml, Writer, check_id, instant, local};
+use crate::xml::{NotXml, Writer, instant, local, unsigned};
 
 /// An identity provider as its service providers read it (SAML metadata §2.4.3).
 #[derive(Debug, Clone)]
@@ -40,10 +40,8 @@ pub struct IdentityProvider<'a> {
 impl IdentityProvider<'_> {
     /// Writes the document; its signature belongs at the front, as the first child (§2.3.2).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(
+        unsigned(
+            self.id,
             METADATA.name("EntityDescriptor"),
             &[
                 (local("ID"), self.id),
@@ -53,15 +51,11 @@ impl IdentityProvider<'_> {
                 (local("cacheDuration"), "PT6H"),
             ],
             |w| {
-                signature_at = w.position();
-                self.role(w)
+                let signature_at = w.position();
+                self.role(w)?;
+                Ok(signature_at)
             },
-        )?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
-        })
+        )
     }
 
     fn role(&self, w: &mut Writer) -> Result<(), NotXml> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Unsigned;
 use crate::names::{ASSERTION, PROTOCOL};
-use crate::xml::{NotXml, Writer, check_id, instant, local};
+use crate::xml::{NotXml, Writer, instant, local, unsigned};
 
 /// A response with an assertion, or with the reason why there is none.
 #[derive(Debug, Clone)]
@@ -76,7 +76,6 @@ impl StatusCode {
 impl Response<'_> {
     /// Writes the response; its signature belongs right after the issuer (SAML core §3.2.2).
     pub fn unsigned(&self) -> Result<Unsigned, NotXml> {
-        check_id(self.id)?;
         let issued_at = instant(self.issued_at);
         let mut attributes = vec![
             (local("ID"), self.id),
@@ -85,21 +84,14 @@ impl Response<'_> {
             (local("Destination"), self.destination),
         ];
         attributes.extend(self.in_response_to.map(|id| (local("InResponseTo"), id)));
-        let mut writer = Writer::new();
-        let mut signature_at = 0;
-        writer.element(PROTOCOL.name("Response"), &attributes, |w| {
+        unsigned(self.id, PROTOCOL.name("Response"), &attributes, |w| {
             w.leaf(ASSERTION.name("Issuer"), &[], self.issuer)?;
-            signature_at = w.position();
+            let signature_at = w.position();
             self.status.write(w)?;
             if let Some(assertion) = self.assertion {
                 w.finished(assertion);
             }
-            Ok(())
-        })?;
-        Ok(Unsigned {
-            xml: writer.into_string(),
-            id: self.id.to_owned(),
-            signature_at,
+            Ok(signature_at)
         })
     }
 }

@@ -1,7 +1,9 @@
 //! SAML 2.0 (SAML profiles §4.1, §4.4): the addresses that service providers send people to.
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{
+    FromRequest, FromRequestParts as _, Path, Query, Request as HttpRequest, State,
+};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::attempts::Target;
@@ -18,51 +20,55 @@ use crate::routes::{post_back, sign_out as round};
 /// `/saml2/{app}`
 pub async fn endpoint(
     State(app): State<App>,
-    Path(reference): Path<String>,
     browser: Browser,
-    method: Method,
-    RawQuery(query): RawQuery,
-    form: Bytes,
+    came: Came,
 ) -> Result<Response, Failure> {
-    let came = Came {
-        reference,
-        endpoint: Endpoint::SignOn,
-        query: query.unwrap_or_default(),
-        form,
-        posted: method == Method::POST,
-    };
-    Box::pin(answer(&app, browser, came)).await
+    Box::pin(answer(&app, browser, Endpoint::SignOn, came)).await
 }
 
 /// `/saml2/{app}/slo`: the same messages, and a bare visit means signing out.
 pub async fn sign_out_endpoint(
     State(app): State<App>,
-    Path(reference): Path<String>,
     browser: Browser,
-    method: Method,
-    RawQuery(query): RawQuery,
-    form: Bytes,
+    came: Came,
 ) -> Result<Response, Failure> {
-    let came = Came {
-        reference,
-        endpoint: Endpoint::SignOut,
-        query: query.unwrap_or_default(),
-        form,
-        posted: method == Method::POST,
-    };
-    Box::pin(answer(&app, browser, came)).await
+    Box::pin(answer(&app, browser, Endpoint::SignOut, came)).await
 }
 
-/// What came to which address.
-struct Came {
+/// What came, for which app, unread.
+pub struct Came {
+    /// The app's id or its slug.
     reference: String,
-    endpoint: Endpoint,
     query: String,
     form: Bytes,
     posted: bool,
 }
 
-async fn answer(app: &App, browser: Browser, came: Came) -> Result<Response, Failure> {
+impl FromRequest<App> for Came {
+    type Rejection = Response;
+
+    async fn from_request(request: HttpRequest, app: &App) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let path = Path::from_request_parts(&mut parts, app).await;
+        let Path(reference) = path.map_err(IntoResponse::into_response)?;
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let posted = parts.method == Method::POST;
+        let form = Bytes::from_request(HttpRequest::from_parts(parts, body), app).await;
+        Ok(Self {
+            reference,
+            query,
+            form: form.map_err(IntoResponse::into_response)?,
+            posted,
+        })
+    }
+}
+
+async fn answer(
+    app: &App,
+    browser: Browser,
+    endpoint: Endpoint,
+    came: Came,
+) -> Result<Response, Failure> {
     let arrived = saml2::arrived(&came.query, &came.form, came.posted);
     if let Ok(
         Arrived::Bare {
@@ -83,7 +89,7 @@ async fn answer(app: &App, browser: Browser, came: Came) -> Result<Response, Fai
         .idp
         .saml_arrives(
             &came.reference,
-            came.endpoint,
+            endpoint,
             arrived,
             session.as_ref(),
             &origin,
