@@ -187,3 +187,121 @@ pub fn encrypted_assertion(encrypted_data: &str) -> String {
         .expect("there is no text in it that could not be written");
     writer.into_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use roxmltree::Document;
+
+    use super::super::{Response, Status};
+    use super::*;
+    use crate::xml::tests::any_text;
+
+    fn assertion<'a>(text: &'a str, attributes: &'a [Attribute]) -> Assertion<'a> {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
+        Assertion {
+            id: "_a",
+            issuer: text,
+            issued_at: at,
+            not_before: at,
+            not_on_or_after: at,
+            audience: text,
+            name_id: NameIdentifier {
+                format: text,
+                value: text,
+            },
+            recipient: text,
+            in_response_to: Some(text),
+            confirm_until: at,
+            attributes,
+            authentication: Authentication {
+                instant: at,
+                context_class: text,
+                session_index: text,
+            },
+        }
+    }
+
+    fn attribute(text: &str) -> Attribute {
+        Attribute {
+            name: text.to_owned(),
+            name_format: Some(text.to_owned()),
+            friendly_name: Some(text.to_owned()),
+            values: vec![text.to_owned(), text.to_owned()],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_changes_the_shape_and_each_reads_back(text in any_text()) {
+            let attributes = [attribute(&text)];
+            let hostile = assertion(&text, &attributes).unsigned().expect("characters of XML");
+            prop_assert!(hostile.xml[..hostile.signature_at].ends_with("</saml:Issuer>"));
+            let status = Status::Success;
+            let at = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
+            let response = Response {
+                id: "_r",
+                issued_at: at,
+                destination: &text,
+                in_response_to: Some(&text),
+                issuer: &text,
+                status,
+                assertion: Some(&hostile.xml),
+            }
+            .unsigned()
+            .expect("characters of XML");
+            let document = Document::parse(&response.xml).expect("well-formed");
+            let elements = |xml: &Document| -> Vec<String> {
+                xml.descendants()
+                    .filter(roxmltree::Node::is_element)
+                    .map(|node| node.tag_name().name().to_owned())
+                    .collect()
+            };
+            let calm_attributes = [attribute("x")];
+            let calm = assertion("x", &calm_attributes).unsigned().expect("text");
+            let calm = Document::parse(&calm.xml).expect("well-formed");
+            let own = Document::parse(&hostile.xml).expect("well-formed");
+            prop_assert_eq!(elements(&own), elements(&calm));
+            let texts = |name: &str| -> Vec<String> {
+                document
+                    .descendants()
+                    .filter(|node| node.tag_name().name() == name)
+                    .map(|node| node.text().unwrap_or_default().to_owned())
+                    .collect()
+            };
+            for name in ["Issuer", "NameID", "Audience", "AttributeValue", "AuthnContextClassRef"] {
+                prop_assert_eq!(texts(name), vec![text.clone(); 1 + usize::from(["Issuer", "AttributeValue"].contains(&name))]);
+            }
+            let of = |name: &str, attribute: &str| {
+                let node = document.descendants().find(|node| node.tag_name().name() == name);
+                node.and_then(|node| node.attribute(attribute)).map(str::to_owned)
+            };
+            for (name, attribute) in [
+                ("Response", "Destination"),
+                ("Response", "InResponseTo"),
+                ("SubjectConfirmationData", "Recipient"),
+                ("SubjectConfirmationData", "InResponseTo"),
+                ("Attribute", "Name"),
+                ("Attribute", "FriendlyName"),
+                ("AuthnStatement", "SessionIndex"),
+            ] {
+                prop_assert_eq!(of(name, attribute), Some(text.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_attribute_needs_a_value_and_an_id_its_form() {
+        let empty = [Attribute {
+            values: Vec::new(),
+            ..attribute("mail")
+        }];
+        let refused = assertion("x", &empty).unsigned();
+        assert_eq!(refused, Err(NotXml::NoValue("mail".to_owned())));
+        let numbered = Assertion {
+            id: "1",
+            ..assertion("x", &[])
+        };
+        assert_eq!(numbered.unsigned(), Err(NotXml::Id));
+    }
+}
