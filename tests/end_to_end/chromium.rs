@@ -107,7 +107,7 @@ async fn microsoft_is_signed_out_in_a_frame_by_saml() {
             outcome.expect("Microsoft has answered in its frame");
             assert_eq!(heading(&chromium).await, "You are signed out here");
             fits(&chromium).await;
-            assert_eq!(chromium.complaints().await, Vec::<String>::new());
+            assert_eq!(complaints(&chromium).await, Vec::<String>::new());
             // At Microsoft nobody is signed in any more.
             chromium
                 .goto(contoso.microsoft.as_str())
@@ -187,6 +187,14 @@ async fn signing_out_goes_on_when_the_last_application_is_done_or_after_a_few_se
         })
         .await;
     }
+}
+
+/// What Chromium complains about, but for its hint that a page of ours could leave the sandbox of its frame:
+/// that is there for the pages of applications.
+async fn complaints(chromium: &Chromium) -> Vec<String> {
+    let mut complaints = chromium.complaints().await;
+    complaints.retain(|complaint| !complaint.contains("can escape its sandboxing"));
+    complaints
 }
 
 async fn sign_in(chromium: &Chromium, contoso: &Contoso) {

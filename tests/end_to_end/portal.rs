@@ -324,6 +324,9 @@ async fn signing_out_waits_for_no_application_that_cannot_be_told() {
         let page = browser.follow(answer).await;
         assert_eq!(page.text(".outcomes .state"), "is being told");
         assert_eq!(page.count(".outcomes svg.sign"), 1);
+        // Whoever does not like frames breaks out of them, and would take this page along.
+        let frame = page.attributes("iframe", "sandbox");
+        assert_eq!(frame, ["allow-forms allow-same-origin allow-scripts"]);
         let policy = page.header("content-security-policy").unwrap_or_default();
         assert!(
             policy.contains("frame-src 'self' https: http:"),
