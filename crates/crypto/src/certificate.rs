@@ -17,6 +17,8 @@ use openssl::{
     x509::{X509, X509NameRef},
 };
 
+#[cfg(test)]
+pub(crate) use self::signing_key::tests::unfit;
 pub use self::signing_key::{KeyError, SigningKey};
 use crate::hex;
 

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openssl::{
     error::ErrorStack,
+    md::Md,
     pkey_ctx::PkeyCtx,
     rsa::Padding,
     symm::{Cipher, encrypt_aead},
@@ -71,6 +72,8 @@ fn wrap(content_key: &[u8], recipient: &Certificate) -> Result<Vec<u8>, ErrorSta
     let mut context = PkeyCtx::new(recipient.key())?;
     context.encrypt_init()?;
     context.set_rsa_padding(Padding::PKCS1_OAEP)?;
+    context.set_rsa_oaep_md(Md::sha1())?;
+    context.set_rsa_mgf1_md(Md::sha1())?;
     let mut wrapped = Vec::new();
     context.encrypt_to_vec(content_key, &mut wrapped)?;
     Ok(wrapped)
@@ -83,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        certificate::SigningKey,
+        certificate::{SigningKey, unfit},
         exclusive_c14n::canonicalize,
         xml_signature::{Limits, read, text_of},
     };
@@ -95,24 +98,31 @@ mod tests {
         SigningKey::generate("reader", from, 30).expect("a key")
     }
 
-    /// What the reader does: unwraps the key, opens the content.
-    fn decrypt(encrypted: &str, reader: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+    /// The wrapped key, and the content with nonce and tag.
+    fn cipher_values(encrypted: &str) -> [Vec<u8>; 2] {
         let document = read(encrypted.as_bytes(), &Limits::default()).expect("XML");
         let values: Vec<Vec<u8>> = document
             .descendants()
             .filter(|node| node.has_tag_name((XENC, "CipherValue")))
             .map(|node| STANDARD.decode(text_of(node)).expect("base64"))
             .collect();
-        let [wrapped, sealed_value] = &values[..] else {
-            panic!("{} values", values.len());
-        };
+        values.try_into().expect("two values")
+    }
+
+    /// What the reader does: unwraps the key, opens the content.
+    fn decrypt(
+        [wrapped, sealed]: &[Vec<u8>; 2],
+        reader: &SigningKey,
+    ) -> Result<Vec<u8>, ErrorStack> {
         let key = PKey::private_key_from_der(&reader.private_key_der())?;
         let mut context = PkeyCtx::new(&key)?;
         context.decrypt_init()?;
         context.set_rsa_padding(Padding::PKCS1_OAEP)?;
+        context.set_rsa_oaep_md(Md::sha1())?;
+        context.set_rsa_mgf1_md(Md::sha1())?;
         let mut content_key = Vec::new();
         context.decrypt_to_vec(wrapped, &mut content_key)?;
-        let (nonce, rest) = sealed_value.split_at(12);
+        let (nonce, rest) = sealed.split_at(12);
         let (sealed, tag) = rest.split_at(rest.len() - 16);
         decrypt_aead(
             Cipher::aes_256_gcm(),
@@ -129,11 +139,66 @@ mod tests {
         let reader = reader();
         let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
         assert!(!encrypted.contains("Zoë"));
-        let opened = decrypt(&encrypted, &reader).expect("the reader opens it");
+        let values = cipher_values(&encrypted);
+        let opened = decrypt(&values, &reader).expect("the reader opens it");
         assert_eq!(opened, ELEMENT.as_bytes());
         let stranger = self::reader();
-        let by_stranger = decrypt(&encrypted, &stranger);
+        let by_stranger = decrypt(&values, &stranger);
         assert!(by_stranger.is_err(), "a stranger opened it");
+    }
+
+    #[test]
+    fn a_changed_byte_anywhere_is_noticed() {
+        let reader = reader();
+        let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
+        let values = cipher_values(&encrypted);
+        assert_eq!(values[1].len(), 12 + ELEMENT.len() + 16);
+        for (part, value) in values.iter().enumerate() {
+            for at in 0..value.len() {
+                let mut changed = values.clone();
+                changed[part][at] ^= 1;
+                let opened = decrypt(&changed, &reader);
+                assert!(opened.is_err(), "byte {at} of part {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_encrypted_to_a_short_key_or_one_that_is_not_rsa() {
+        for (_, recipient) in unfit() {
+            let result = encrypt(ELEMENT, &recipient);
+            assert!(matches!(result, Err(CannotEncrypt::Key)), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn the_element_says_how_it_was_encrypted_and_for_whom() {
+        let reader = reader();
+        let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
+        let document = read(encrypted.as_bytes(), &Limits::default()).expect("XML");
+        let root = document.root_element();
+        assert!(root.has_tag_name((XENC, "EncryptedData")));
+        assert_eq!(
+            root.attribute("Type"),
+            Some("http://www.w3.org/2001/04/xmlenc#Element")
+        );
+        let algorithms: Vec<_> = document
+            .descendants()
+            .filter_map(|node| node.attribute("Algorithm"))
+            .collect();
+        assert_eq!(
+            algorithms,
+            [
+                "http://www.w3.org/2009/xmlenc11#aes256-gcm",
+                "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p",
+                "http://www.w3.org/2000/09/xmldsig#sha1",
+            ]
+        );
+        let named = document
+            .descendants()
+            .find(|node| node.has_tag_name((DS, "X509Certificate")))
+            .map(text_of);
+        assert_eq!(named.as_deref(), Some(reader.certificate().base64()));
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn shorten(common_name: &str) -> Result<String, KeyError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use chrono::TimeZone;
     use openssl::ec::{EcGroup, EcKey};
 
@@ -207,6 +207,20 @@ mod tests {
             .unwrap()
             .to_der()
             .unwrap()
+    }
+
+    fn elliptic() -> PKey<Private> {
+        let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap()
+    }
+
+    /// Keys that nobody here may trust or encrypt to, with their certificates: too short, and of another kind.
+    pub(crate) fn unfit() -> [(PKey<Private>, Certificate); 2] {
+        let short = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
+        [short, elliptic()].map(|key| {
+            let certificate = Certificate::from_der(&certificate_of(&key)).unwrap();
+            (key, certificate)
+        })
     }
 
     #[test]
@@ -273,37 +287,20 @@ mod tests {
         let result = SigningKey::from_parts(one.certificate().der(), &other.private_key_der());
         assert!(matches!(result, Err(KeyError::Mismatch)), "{result:?}");
 
-        let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        let elliptic = PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap();
         let result = SigningKey::from_parts(
             one.certificate().der(),
-            &elliptic.private_key_to_pkcs8().unwrap(),
+            &elliptic().private_key_to_pkcs8().unwrap(),
         );
         assert!(matches!(result, Err(KeyError::Mismatch)), "{result:?}");
     }
 
     #[test]
     fn only_rsa_keys_of_2048_bits_and_more_sign() {
-        let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-        let elliptic = PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap();
-        let parts = (
-            certificate_of(&elliptic),
-            elliptic.private_key_to_pkcs8().unwrap(),
-        );
-        assert!(matches!(
-            SigningKey::from_parts(&parts.0, &parts.1),
-            Err(KeyError::NotRsa)
-        ));
-
-        let short = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
-        let parts = (
-            certificate_of(&short),
-            short.private_key_to_pkcs8().unwrap(),
-        );
-        assert!(matches!(
-            SigningKey::from_parts(&parts.0, &parts.1),
-            Err(KeyError::TooShort { bits: 1024 })
-        ));
+        let [short, elliptic] = unfit().map(|(key, certificate)| {
+            SigningKey::from_parts(certificate.der(), &key.private_key_to_pkcs8().unwrap())
+        });
+        assert!(matches!(short, Err(KeyError::TooShort { bits: 1024 })));
+        assert!(matches!(elliptic, Err(KeyError::NotRsa)));
 
         let long = PKey::from_rsa(Rsa::generate(3072).unwrap()).unwrap();
         let parts = (certificate_of(&long), long.private_key_to_pkcs8().unwrap());

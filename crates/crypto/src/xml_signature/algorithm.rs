@@ -102,3 +102,34 @@ impl FromStr for Algorithm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature algorithm is none of rsa-sha256, rsa-sha384 and rsa-sha512")]
 pub struct UnknownAlgorithm;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_is_found_by_what_it_is_called() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_uri(algorithm.uri()), Some(algorithm));
+            assert_eq!(
+                Algorithm::of_digest(algorithm.digest_uri()),
+                Some(algorithm)
+            );
+            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+        }
+        assert_eq!(Algorithm::default().to_string(), "rsa-sha256");
+    }
+
+    #[test]
+    fn nothing_else_has_their_names() {
+        for name in ["", "rsa-sha1", "RSA-SHA256", "rsa-sha256 ", "sha256"] {
+            assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm), "{name:?}");
+            assert_eq!(Algorithm::from_uri(name), None, "{name:?}");
+        }
+        // A signature's identifier is no digest's, nor the reverse.
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_uri(algorithm.digest_uri()), None);
+            assert_eq!(Algorithm::of_digest(algorithm.uri()), None);
+        }
+    }
+}

@@ -5,4 +5,5 @@ mod fixture;
 mod profile;
 mod reading;
 mod signing;
+mod wrapped_requests;
 mod wrapping;

@@ -1,5 +1,6 @@
 //! What we sign.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_crypto::{
     certificate::SigningKey,
     exclusive_c14n::canonicalize,
@@ -13,6 +14,44 @@ use crate::fixture::{ALICE, MALLORY, assertion, believed, escape, parse, root, s
 fn what_we_sign_is_believed() {
     assert_eq!(root(&signed("_1", "alice")), Ok(()));
     assert_eq!(believed(&signed("_1", "alice")), ["alice"]);
+}
+
+#[test]
+fn every_algorithm_signs_with_the_digest_of_its_width() {
+    let widths = [
+        (
+            Algorithm::RsaSha256,
+            "http://www.w3.org/2001/04/xmlenc#sha256",
+            32,
+        ),
+        (
+            Algorithm::RsaSha384,
+            "http://www.w3.org/2001/04/xmldsig-more#sha384",
+            48,
+        ),
+        (
+            Algorithm::RsaSha512,
+            "http://www.w3.org/2001/04/xmlenc#sha512",
+            64,
+        ),
+    ];
+    let (canonical, at) = assertion("_1", "alice");
+    for (algorithm, digest_uri, width) in widths {
+        let xml = sign(&canonical, "_1", at, &ALICE, algorithm).unwrap();
+        assert_eq!(root(&xml), Ok(()), "{algorithm}");
+        let document = parse(&xml);
+        let part = |name| {
+            document
+                .descendants()
+                .find(|node| node.tag_name().name() == name)
+                .unwrap()
+        };
+        let named = |name| part(name).attribute("Algorithm");
+        assert_eq!(named("SignatureMethod"), Some(algorithm.uri()));
+        assert_eq!(named("DigestMethod"), Some(digest_uri));
+        let digest = STANDARD.decode(text_of(part("DigestValue"))).unwrap();
+        assert_eq!(digest.len(), width, "{algorithm}");
+    }
 }
 
 #[test]
