@@ -123,9 +123,10 @@ impl Idp {
             .iter()
             .map(|stored| certificate(stored))
             .collect::<Result<Vec<Certificate>>>()?;
+        // It may quote the message, which may be long.
         let bad_signature = |why: NotVerified| Refusal::BadSignature {
             label: label(),
-            why: why.to_string(),
+            why: why.to_string().chars().take(200).collect(),
         };
         let embedded = xml_signature::signature_of(root).is_some();
         let (element, signed) = match (&envelope.signature, envelope.binding) {
