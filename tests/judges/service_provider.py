@@ -1,9 +1,10 @@
-"""Plays a service provider with pysaml2: reads one JSON order from standard input, prints one JSON answer."""
+"""Plays a service provider with pysaml2: answers each line of standard input, an order in JSON, by a line of JSON."""
 
 import json
 import re
 import sys
 import html
+import traceback
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.client import Saml2Client
@@ -177,5 +178,13 @@ def main(order):
     raise ValueError(action)
 
 
+def answered(line):
+    try:
+        return {"answer": main(json.loads(line))}
+    except Exception:
+        return {"refused": traceback.format_exc()}
+
+
 if __name__ == "__main__":
-    json.dump(main(json.load(sys.stdin)), sys.stdout)
+    for line in sys.stdin:
+        print(json.dumps(answered(line)), flush=True)

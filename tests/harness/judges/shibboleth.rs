@@ -123,7 +123,7 @@ impl ServiceProvider {
         self.configure(entity_id, metadata);
         let folder = self.folder.path().to_owned();
         let shibd = self.run(
-            Command::new("/usr/sbin/shibd")
+            mortal("/usr/sbin/shibd")
                 .args(["-F", "-c"])
                 .arg(folder.join("shibboleth2.xml"))
                 .arg("-p")
@@ -133,7 +133,7 @@ impl ServiceProvider {
         // Apache would wait for seconds before it tries again.
         self.until(async |_| folder.join(SOCKET).exists()).await;
         let apache = self.run(
-            Command::new("/usr/sbin/apache2")
+            mortal("/usr/sbin/apache2")
                 .args(["-X", "-f"])
                 .arg(folder.join("apache.conf")),
         );
@@ -222,7 +222,10 @@ impl ServiceProvider {
         while !ready(self.url(METADATA)).await {
             for child in &mut self.running {
                 let ended = child.try_wait().expect("it is our child");
-                assert!(ended.is_none(), "Shibboleth ended instead of starting");
+                assert!(
+                    ended.is_none(),
+                    "Shibboleth ended instead of starting; run scripts/install.sh test"
+                );
             }
             assert!(Instant::now() < deadline, "Shibboleth does not get ready");
             pause().await;
@@ -261,8 +264,15 @@ impl ServiceProvider {
         }
         program
             .spawn()
-            .unwrap_or_else(|error| panic!("{program:?}: {error}; run scripts/install.sh test"))
+            .unwrap_or_else(|error| panic!("{program:?}: {error}"))
     }
+}
+
+/// A program that ends with the thread that starts it, so that tests which are interrupted leave nothing behind.
+fn mortal(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
 }
 
 impl Drop for ServiceProvider {
