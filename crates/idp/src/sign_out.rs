@@ -170,10 +170,14 @@ impl Idp {
                 .into_iter()
                 .collect()
         };
-        let finish = Finish::Saml {
-            app_id: app_id.clone(),
-            request_id: request.id,
-            relay_state,
+        let finish = if request.asynchronous {
+            Finish::Page
+        } else {
+            Finish::Saml {
+                app_id: app_id.clone(),
+                request_id: request.id,
+                relay_state,
+            }
         };
         self.end(Ending::Found(sessions), Some(&app_id), finish, origin)
             .await

@@ -12,6 +12,11 @@ pub const KEY_INFO: Namespace = Namespace::new("", "http://www.w3.org/2000/09/xm
 pub const ASSERTION: Namespace = Namespace::new("saml", "urn:oasis:names:tc:SAML:2.0:assertion");
 /// SAML core 2.0 §1.2: requests and responses.
 pub const PROTOCOL: Namespace = Namespace::new("samlp", "urn:oasis:names:tc:SAML:2.0:protocol");
+/// SAML metadata profile for algorithm support §2.1: which algorithms an entity takes.
+pub const ALGORITHMS: Namespace =
+    Namespace::new("alg", "urn:oasis:names:tc:SAML:metadata:algsupport");
+/// SAML asynchronous single logout profile extension §2.1.
+pub const ASYNC_LOGOUT: &str = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo";
 /// WS-Fed 1.2: federation metadata (§3).
 pub const FEDERATION: Namespace =
     Namespace::new("fed", "http://docs.oasis-open.org/wsfed/federation/200706");

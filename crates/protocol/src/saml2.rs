@@ -243,6 +243,13 @@ mod tests {
         assert_eq!(found.name_id.value, "<&\"'>");
         assert_eq!(found.session_indexes, ["_s"]);
         assert_eq!(found.not_on_or_after, Some(at + TimeDelta::minutes(5)));
+        assert!(!found.asynchronous);
+        let extensions = r#"<samlp:Extensions><x:Asynchronous xmlns:x="urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"/></samlp:Extensions><saml:NameID"#;
+        let asynchronous = written.xml.replacen("<saml:NameID", extensions, 1);
+        let Ok(Message::LogoutRequest(found)) = read(&asynchronous) else {
+            panic!("{asynchronous}")
+        };
+        assert!(found.asynchronous);
         for (complete, codes) in [
             (true, &[names::status::SUCCESS][..]),
             (

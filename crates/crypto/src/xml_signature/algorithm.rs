@@ -49,7 +49,7 @@ impl Algorithm {
     }
 
     /// The identifier of the digest of the same width, as `ds:DigestMethod` carries it.
-    pub(crate) fn digest_uri(self) -> &'static str {
+    pub fn digest_uri(self) -> &'static str {
         match self {
             Self::RsaSha256 => "http://www.w3.org/2001/04/xmlenc#sha256",
             Self::RsaSha384 => "http://www.w3.org/2001/04/xmldsig-more#sha384",

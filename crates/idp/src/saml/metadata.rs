@@ -1,5 +1,6 @@
 //! Our metadata: what a service provider reads about us, of one app.
 
+use crypto::xml_signature::Algorithm;
 use protocol::{names, saml2};
 use store::{AppKind, Stage};
 
@@ -55,6 +56,8 @@ impl Idp {
             slo_url: &self.urls.saml_sign_out(&app.id),
             name_id_formats: &formats,
             want_authn_requests_signed: settings.signed_requests,
+            signing_methods: &Algorithm::ALL.map(Algorithm::uri),
+            digest_methods: &Algorithm::ALL.map(Algorithm::digest_uri),
             attributes: &attributes,
         }
         .unsigned()

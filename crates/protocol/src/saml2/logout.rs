@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use roxmltree::Node;
 
-use super::read::{Head, attribute_filled, fault, instant, name_id, status, texts};
+use super::read::{Head, attribute_filled, child, fault, instant, name_id, status, texts};
 use super::response::{Status, StatusCode};
 use super::{NameId, NameIdentifier};
 use crate::Unsigned;
-use crate::names::{ASSERTION, PROTOCOL};
+use crate::names::{ASSERTION, ASYNC_LOGOUT, PROTOCOL};
 use crate::urlencoded::{BadRequest, Fault};
 use crate::xml::{NotXml, instant as written, local, unsigned};
 
@@ -28,6 +28,8 @@ pub struct LogoutRequest {
     pub name_id: NameId,
     /// Which of their sessions; none means all.
     pub session_indexes: Vec<String>,
+    /// Nobody waits for an answer (SAML asynchronous single logout §2.1).
+    pub asynchronous: bool,
 }
 
 /// The answer to a request of ours (SAML core §3.7.2).
@@ -54,6 +56,10 @@ impl LogoutRequest {
             not_on_or_after: instant(element, "NotOnOrAfter")?,
             name_id: name_id(element)?.ok_or_else(|| fault("NameID", Fault::Missing))?,
             session_indexes: texts(element, PROTOCOL.uri, "SessionIndex")?,
+            asynchronous: child(element, PROTOCOL.uri, "Extensions")?.is_some_and(|extensions| {
+                let mut extensions = extensions.children();
+                extensions.any(|node| node.has_tag_name((ASYNC_LOGOUT, "Asynchronous")))
+            }),
             id: head.id,
             issue_instant: head.issue_instant,
             issuer: head.issuer,

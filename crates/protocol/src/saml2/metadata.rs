@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Unsigned;
 use crate::metadata::signing_key;
-use crate::names::{ASSERTION, METADATA, PROTOCOL, binding};
+use crate::names::{ALGORITHMS, ASSERTION, METADATA, PROTOCOL, binding};
 use crate::xml::{NotXml, Writer, instant, local, unsigned};
 
 /// An identity provider as its service providers read it (SAML metadata §2.4.3).
@@ -33,6 +33,11 @@ pub struct IdentityProvider<'a> {
     pub name_id_formats: &'a [&'a str],
     /// Whether requests have to be signed.
     pub want_authn_requests_signed: bool,
+    /// The signature methods that are believed, the preferred one first (SAML metadata profile for algorithm
+    /// support §2.4): some service providers sign with SHA-1 unless they are told.
+    pub signing_methods: &'a [&'a str],
+    /// Their digest methods (§2.3).
+    pub digest_methods: &'a [&'a str],
     /// The attributes on offer: name and format.
     pub attributes: &'a [(&'a str, Option<&'a str>)],
 }
@@ -52,10 +57,25 @@ impl IdentityProvider<'_> {
             ],
             |w| {
                 let signature_at = w.position();
+                self.algorithms(w)?;
                 self.role(w)?;
                 Ok(signature_at)
             },
         )
+    }
+
+    fn algorithms(&self, w: &mut Writer) -> Result<(), NotXml> {
+        w.element(METADATA.name("Extensions"), &[], |w| {
+            for (name, methods) in [
+                ("DigestMethod", self.digest_methods),
+                ("SigningMethod", self.signing_methods),
+            ] {
+                for method in methods {
+                    w.leaf(ALGORITHMS.name(name), &[(local("Algorithm"), method)], "")?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn role(&self, w: &mut Writer) -> Result<(), NotXml> {
