@@ -82,7 +82,10 @@ fn wrap(content_key: &[u8], recipient: &Certificate) -> Result<Vec<u8>, ErrorSta
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use openssl::{pkey::PKey, symm::decrypt_aead};
+    use openssl::{
+        pkey::{PKey, Private},
+        symm::decrypt_aead,
+    };
 
     use super::*;
     use crate::{
@@ -96,6 +99,10 @@ mod tests {
     fn reader() -> SigningKey {
         let from = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
         SigningKey::generate("reader", from, 30).expect("a key")
+    }
+
+    fn private(reader: &SigningKey) -> PKey<Private> {
+        PKey::private_key_from_der(&reader.private_key_der()).expect("we wrote it")
     }
 
     /// The wrapped key, and the content with nonce and tag.
@@ -112,10 +119,9 @@ mod tests {
     /// What the reader does: unwraps the key, opens the content.
     fn decrypt(
         [wrapped, sealed]: &[Vec<u8>; 2],
-        reader: &SigningKey,
+        reader: &PKey<Private>,
     ) -> Result<Vec<u8>, ErrorStack> {
-        let key = PKey::private_key_from_der(&reader.private_key_der())?;
-        let mut context = PkeyCtx::new(&key)?;
+        let mut context = PkeyCtx::new(reader)?;
         context.decrypt_init()?;
         context.set_rsa_padding(Padding::PKCS1_OAEP)?;
         context.set_rsa_oaep_md(Md::sha1())?;
@@ -140,10 +146,10 @@ mod tests {
         let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
         assert!(!encrypted.contains("Zoë"));
         let values = cipher_values(&encrypted);
-        let opened = decrypt(&values, &reader).expect("the reader opens it");
+        let opened = decrypt(&values, &private(&reader)).expect("the reader opens it");
         assert_eq!(opened, ELEMENT.as_bytes());
         let stranger = self::reader();
-        let by_stranger = decrypt(&values, &stranger);
+        let by_stranger = decrypt(&values, &private(&stranger));
         assert!(by_stranger.is_err(), "a stranger opened it");
     }
 
@@ -153,11 +159,12 @@ mod tests {
         let encrypted = encrypt(ELEMENT, reader.certificate()).expect("encrypted");
         let values = cipher_values(&encrypted);
         assert_eq!(values[1].len(), 12 + ELEMENT.len() + 16);
+        let key = private(&reader);
         for (part, value) in values.iter().enumerate() {
             for at in 0..value.len() {
                 let mut changed = values.clone();
                 changed[part][at] ^= 1;
-                let opened = decrypt(&changed, &reader);
+                let opened = decrypt(&changed, &key);
                 assert!(opened.is_err(), "byte {at} of part {part}");
             }
         }
