@@ -14,9 +14,17 @@ mod demo;
 mod portal;
 #[path = "end_to_end/saml.rs"]
 mod saml;
+#[path = "end_to_end/saml_logout.rs"]
+mod saml_logout;
+#[path = "end_to_end/saml_messages.rs"]
+mod saml_messages;
+#[path = "end_to_end/saml_metadata.rs"]
+mod saml_metadata;
 #[path = "end_to_end/serve.rs"]
 mod serve;
 #[path = "end_to_end/shibboleth.rs"]
 mod shibboleth;
+#[path = "end_to_end/wiki.rs"]
+mod wiki;
 #[path = "end_to_end/wsfed.rs"]
 mod wsfed;
