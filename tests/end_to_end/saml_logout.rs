@@ -170,14 +170,14 @@ async fn a_logout_without_a_valid_signature_ends_nothing() {
         let request = wiki.provider.ask("logout", order).expect("a request");
         let location = said(&request, "location");
         let (unsigned, _) = location.split_once("&SigAlg=").expect("it is signed");
-        let (cut, signature) = location.split_once("&Signature=").expect("it is signed");
+        let (cut, _) = location.split_once("&Signature=").expect("it is signed");
         let other = location.replacen("&RelayState=", "&RelayState=x", 1);
         for (case, url, reason) in [
             ("unsigned", unsigned.to_owned(), "not-signed"),
             ("no signature", cut.to_owned(), "bad-request"),
             (
                 "broken signature",
-                format!("{cut}&Signature=AAAA{}", &signature[4..]),
+                format!("{cut}&Signature=AAAA"),
                 "bad-signature",
             ),
             ("another relay state", other, "bad-signature"),
