@@ -8,6 +8,7 @@ use crate::Idp;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::sign;
 use crate::sign_on::check_enabled;
+use crate::signing_keys::announced;
 use crate::wsfed::settings;
 
 impl Idp {
@@ -51,12 +52,7 @@ impl Idp {
             .find(|key| key.stage == Stage::Current)
             .ok_or_else(|| missing("current signing key"))?;
         let current = self.open_key(current)?;
-        let mut certificates = vec![current.certificate().base64().to_owned()];
-        for next in keys.iter().filter(|key| key.stage == Stage::Next) {
-            let certificate = crypto::certificate::Certificate::from_der(&next.certificate)
-                .map_err(Error::broken)?;
-            certificates.push(certificate.base64().to_owned());
-        }
+        let certificates = announced(&current, &keys)?;
         let claim_types: Vec<ClaimType> = settings
             .attributes
             .iter()

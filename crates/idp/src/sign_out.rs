@@ -10,6 +10,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
+use crypto::certificate::SigningKey;
 use protocol::names;
 use protocol::saml2::{
     LogoutResponse, OutgoingLogoutRequest, OutgoingLogoutResponse, redirect_query, with_signature,
@@ -285,7 +286,7 @@ impl Idp {
         let Some(name_id) = &step.name_id else {
             return Ok(None);
         };
-        let (issuer, _) = self.voice(app).await?;
+        let (issuer, key) = self.voice(app).await?;
         let now = self.now();
         let unsigned = OutgoingLogoutRequest {
             id: &step.request_id,
@@ -308,7 +309,7 @@ impl Idp {
             url: &service.url,
             relay_state: None,
         };
-        Ok(Some(self.send(app, service.binding, message).await?))
+        Ok(Some(send(app, service.binding, &message, &key)?))
     }
 
     /// Takes an app's answer to a step, and says to which round it belongs.
@@ -414,7 +415,7 @@ impl Idp {
             return Ok(Done::Page);
         };
         let url = service.response_url.as_deref().unwrap_or(&service.url);
-        let (issuer, _) = self.voice(&app).await?;
+        let (issuer, key) = self.voice(&app).await?;
         let unsigned = OutgoingLogoutResponse {
             id: &crypto::random::xml_id(),
             issued_at: self.now(),
@@ -431,44 +432,7 @@ impl Idp {
             url,
             relay_state: relay_state.as_deref(),
         };
-        self.send(&app, service.binding, message).await
-    }
-
-    /// Signs a message as its binding wants it (SAML bindings §3.4.4.1, §3.5.4).
-    async fn send(&self, app: &App, binding: SamlBinding, message: Outgoing<'_>) -> Result<Done> {
-        let algorithm = algorithm(crate::saml::settings(app)?)?;
-        let (_, key) = self.voice(app).await?;
-        match binding {
-            SamlBinding::Redirect => {
-                let query = redirect_query(
-                    message.answer,
-                    &message.unsigned.xml,
-                    message.relay_state,
-                    Some(algorithm.uri()),
-                );
-                let signature = crypto::detached_signature::sign(query.as_bytes(), &key, algorithm)
-                    .map_err(Error::broken)?;
-                let query = with_signature(&query, &signature);
-                let and = if message.url.contains('?') { '&' } else { '?' };
-                Ok(Done::Redirect(format!("{}{and}{query}", message.url)))
-            }
-            SamlBinding::Post => {
-                let signed = sign(&message.unsigned, &key, algorithm)?;
-                let name = if message.answer {
-                    "SAMLResponse"
-                } else {
-                    "SAMLRequest"
-                };
-                let mut fields = vec![(name, BASE64_STANDARD.encode(signed))];
-                let relay_state = message.relay_state.map(str::to_owned);
-                fields.extend(relay_state.map(|state| ("RelayState", state)));
-                Ok(Done::Post(PostBack {
-                    app_label: app.label.clone(),
-                    action: message.url.to_owned(),
-                    fields,
-                }))
-            }
-        }
+        send(&app, service.binding, &message, &key)
     }
 
     fn token_of(&self, sign_out: &store::SignOut) -> Result<String> {
@@ -499,6 +463,42 @@ struct Outgoing<'a> {
     unsigned: Unsigned,
     url: &'a str,
     relay_state: Option<&'a str>,
+}
+
+/// Signs a message as its binding wants it (SAML bindings §3.4.4.1, §3.5.4).
+fn send(app: &App, binding: SamlBinding, message: &Outgoing<'_>, key: &SigningKey) -> Result<Done> {
+    let algorithm = algorithm(crate::saml::settings(app)?)?;
+    match binding {
+        SamlBinding::Redirect => {
+            let query = redirect_query(
+                message.answer,
+                &message.unsigned.xml,
+                message.relay_state,
+                Some(algorithm.uri()),
+            );
+            let signature = crypto::detached_signature::sign(query.as_bytes(), key, algorithm)
+                .map_err(Error::broken)?;
+            let query = with_signature(&query, &signature);
+            let and = if message.url.contains('?') { '&' } else { '?' };
+            Ok(Done::Redirect(format!("{}{and}{query}", message.url)))
+        }
+        SamlBinding::Post => {
+            let signed = sign(&message.unsigned, key, algorithm)?;
+            let name = if message.answer {
+                "SAMLResponse"
+            } else {
+                "SAMLRequest"
+            };
+            let mut fields = vec![(name, BASE64_STANDARD.encode(signed))];
+            let relay_state = message.relay_state.map(str::to_owned);
+            fields.extend(relay_state.map(|state| ("RelayState", state)));
+            Ok(Done::Post(PostBack {
+                app_label: app.label.clone(),
+                action: message.url.to_owned(),
+                fields,
+            }))
+        }
+    }
 }
 
 /// What has to be told to the apps that know a session, but for the one that asks.

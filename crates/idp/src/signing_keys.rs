@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use crypto::certificate::SigningKey;
+use crypto::certificate::{Certificate, SigningKey};
 use crypto::sealed::MasterKey;
 use store::Stage;
 use uuid::Uuid;
@@ -64,6 +64,16 @@ impl Idp {
             .insert(stored.id, key.clone());
         Ok(key)
     }
+}
+
+/// The certificates that metadata announces, in base64: that of the key that signs, then the next one.
+pub(crate) fn announced(current: &SigningKey, keys: &[store::SigningKey]) -> Result<Vec<String>> {
+    let mut certificates = vec![current.certificate().base64().to_owned()];
+    for next in keys.iter().filter(|key| key.stage == Stage::Next) {
+        let certificate = Certificate::from_der(&next.certificate).map_err(Error::broken)?;
+        certificates.push(certificate.base64().to_owned());
+    }
+    Ok(certificates)
 }
 
 /// A sealed private key opens only as the row that it was sealed for.

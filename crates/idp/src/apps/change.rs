@@ -94,7 +94,7 @@ impl Idp {
 
     /// What importing this metadata would change, before it changes it.
     pub async fn plan_import(&self, reference: &str, metadata: &[u8]) -> Result<Import> {
-        let app = find_app(&mut *self.store.write().await?, reference).await?;
+        let app = find_app(&mut self.store.read().await?, reference).await?;
         saml::import_again(metadata, generic_saml(&app)?, self.now())
     }
 

@@ -2,13 +2,14 @@
 
 use crypto::xml_signature::Algorithm;
 use protocol::{names, saml2};
-use store::{AppKind, Stage};
+use store::AppKind;
 
 use super::settings;
 use crate::Idp;
 use crate::error::{Error, Result};
 use crate::issue::{algorithm, sign};
-use crate::sign_on::{check_enabled, no_key};
+use crate::sign_on::check_enabled;
+use crate::signing_keys::announced;
 
 /// What every generic app may ask for besides its own format.
 const ALWAYS: [&str; 2] = [names::name_id::PERSISTENT, names::name_id::TRANSIENT];
@@ -25,15 +26,7 @@ impl Idp {
         let keys = read.signing_keys(&app.id).await?;
         drop(read);
         let (issuer, current) = self.voice(&app).await?;
-        let mut certificates = vec![current.certificate().base64().to_owned()];
-        for next in keys.iter().filter(|key| key.stage == Stage::Next) {
-            let certificate = crypto::certificate::Certificate::from_der(&next.certificate)
-                .map_err(Error::broken)?;
-            certificates.push(certificate.base64().to_owned());
-        }
-        if keys.iter().all(|key| key.stage != Stage::Current) {
-            return Err(no_key());
-        }
+        let certificates = announced(&current, &keys)?;
         let mut formats = vec![settings.name_id.format.as_str()];
         if app.kind == AppKind::Saml {
             formats.extend(
