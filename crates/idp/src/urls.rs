@@ -22,6 +22,12 @@ pub mod route {
     pub const WSFED_SIGN_OUT: &str = "/wsfed/{app_id}/signout";
     pub const WSFED_METADATA: &str =
         "/wsfed/{app_id}/FederationMetadata/2007-06/FederationMetadata.xml";
+    /// WS-Trust, found by path alone: some clients drop the query.
+    pub const MEX: &str = "/wsfed/{app_id}/trust/mex";
+    /// MSAL for Python tells the version from these paths when nothing else does.
+    pub const TRUST_2005: &str = "/wsfed/{app_id}/trust/2005/usernamemixed";
+    pub const TRUST_13: &str = "/wsfed/{app_id}/trust/13/usernamemixed";
+    pub const WINDOWS: &str = "/wsfed/{app_id}/windows";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
@@ -66,6 +72,18 @@ impl Urls {
 
     pub fn wsfed_metadata(&self, app_id: &str) -> String {
         format!("{}/wsfed/{app_id}{}", self.base, route::METADATA)
+    }
+
+    pub fn mex(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/trust/mex", self.base)
+    }
+
+    pub fn trust_2005(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/trust/2005/usernamemixed", self.base)
+    }
+
+    pub fn trust_13(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/trust/13/usernamemixed", self.base)
     }
 
     /// `app` is the app's id or its slug; so below.

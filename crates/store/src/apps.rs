@@ -86,6 +86,31 @@ pub struct WsFedSettings {
     pub name_id: NameIdRule,
     /// What else is said about the subject.
     pub attributes: Vec<AttributeRule>,
+    /// Whether a password alone opens it by WS-Trust.
+    #[serde(default)]
+    pub active: Active,
+}
+
+/// Who gets a token by WS-Trust: for a password in a SOAP message, without a page (WS-Trust 1.3 §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Active {
+    /// Whether anybody does.
+    pub on: bool,
+    /// From which networks, in CIDR notation; from everywhere when there are none.
+    pub networks: Vec<String>,
+    /// The HTTP status of a fault about the credentials: 400, or 500 as AD FS answers.
+    pub credential_status: u16,
+}
+
+impl Default for Active {
+    fn default() -> Self {
+        Self {
+            on: false,
+            networks: Vec::new(),
+            credential_status: 400,
+        }
+    }
 }
 
 /// What names the subject (SAML core 1.1 §2.4.2.2, SAML core §2.2.3).

@@ -39,7 +39,9 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
-pub use apps::{App, AppKind, AttributeRule, Issuer, NameIdRule, Protocol, Source, WsFedSettings};
+pub use apps::{
+    Active, App, AppKind, AttributeRule, Issuer, NameIdRule, Protocol, Source, WsFedSettings,
+};
 pub use attempts::Attempt;
 pub use audit::AuditLine;
 pub use error::{Error, OpenError, Result};

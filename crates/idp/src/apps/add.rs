@@ -2,7 +2,7 @@
 
 use protocol::names;
 use store::{
-    Acs, App, AppKind, AttributeRule, Issuer, LogoutService, NameIdRule, Protocol,
+    Acs, Active, App, AppKind, AttributeRule, Issuer, LogoutService, NameIdRule, Protocol,
     SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, WsFedSettings,
 };
 
@@ -96,6 +96,7 @@ impl Idp {
                         Source::ImmutableId,
                     ),
                 ],
+                active: Active::default(),
             }),
             cloud: Some(new.cloud.as_str().to_owned()),
             entra_url: Some(entra_url),
@@ -147,6 +148,7 @@ impl Idp {
                     .collect::<Result<_>>()?,
                 name_id,
                 attributes,
+                active: Active::default(),
             }),
             cloud: None,
             entra_url: None,

@@ -5,9 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Acs, App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer, LogoutService, NameIdRule,
-    OneTimeLink, Protocol, SamlAttributeRule, SamlBinding, SamlSettings, Session, SignOut, Signed,
-    SigningKey, Source, Stage, User, WsFedSettings,
+    Acs, Active, App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer, LogoutService,
+    NameIdRule, OneTimeLink, Protocol, SamlAttributeRule, SamlBinding, SamlSettings, Session,
+    SignOut, Signed, SigningKey, Source, Stage, User, WsFedSettings,
 };
 
 /// A fixed moment plus some seconds, with all six digits that both engines keep.
@@ -61,6 +61,11 @@ pub(super) fn app(id: &str) -> App {
                 name: "http://schemas.xmlsoap.org/claims/UPN".to_owned(),
                 source: Source::Upn,
             }],
+            active: Active {
+                on: true,
+                networks: vec!["203.0.113.0/24".to_owned()],
+                credential_status: 500,
+            },
         }),
         saml: Some(microsofts_saml()),
         cloud: Some("worldwide".to_owned()),
