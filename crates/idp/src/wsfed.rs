@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::wsfed::{self, Message, SignIn};
+use protocol::wstrust;
 use store::{App, Session, WsFedSettings};
 
 use crate::claims;
@@ -83,13 +84,9 @@ impl Idp {
         };
         let token = self.issue_saml11(&grant, settings, origin).await?;
 
-        let answer = wsfed::response(
-            &token.assertion,
-            &settings.realm,
-            token.created,
-            token.expires,
-        )
-        .map_err(Error::broken)?;
+        let issued = token.issued(&settings.realm);
+        let answer =
+            wstrust::token_response(wstrust::Version::Feb2005, &issued).map_err(Error::broken)?;
         let mut fields = vec![("wa", "wsignin1.0".to_owned()), ("wresult", answer)];
         fields.extend(request.context.clone().map(|context| ("wctx", context)));
         Ok(SignOn::Post(PostBack {

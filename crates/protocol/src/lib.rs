@@ -1,4 +1,4 @@
-//! The wire: SAML 1.1 and 2.0, WS-Federation and metadata, bytes to types and back.
+//! The wire: SAML 1.1 and 2.0, WS-Federation, WS-Trust and metadata, bytes to types and back.
 //!
 //! ```text
 //! server ──► idp ──► protocol      knows no HTTP, no SQL, no keys, no clock
@@ -9,10 +9,13 @@
 
 pub mod metadata;
 pub mod names;
+mod read;
 pub mod saml11;
 pub mod saml2;
+mod soap;
 mod urlencoded;
 pub mod wsfed;
+pub mod wstrust;
 pub mod xml;
 
 pub use urlencoded::{BadRequest, Fault};

@@ -27,6 +27,21 @@ pub const AUTHORIZATION: Namespace = Namespace::new(
 );
 /// WS-Trust of February 2005, the one that Entra and AD FS speak in `wresult`.
 pub const TRUST: Namespace = Namespace::new("t", "http://schemas.xmlsoap.org/ws/2005/02/trust");
+/// WS-Trust 1.3 and 1.4.
+pub const TRUST_13: Namespace =
+    Namespace::new("trust", "http://docs.oasis-open.org/ws-sx/ws-trust/200512");
+/// SOAP 1.2.
+pub const SOAP: Namespace = Namespace::new("s", "http://www.w3.org/2003/05/soap-envelope");
+/// WS-Security 1.0 and 1.1: `Security`, `UsernameToken`, and the faults about them (§12).
+pub const SECURITY: Namespace = Namespace::new(
+    "wsse",
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd",
+);
+/// WS-MetadataExchange of 2004, as AD FS answers it.
+pub const METADATA_EXCHANGE: Namespace =
+    Namespace::new("wsx", "http://schemas.xmlsoap.org/ws/2004/09/mex");
+/// WSDL 1.1.
+pub const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
 /// WS-Policy 1.2, home of `AppliesTo`.
 pub const POLICY: Namespace = Namespace::new("wsp", "http://schemas.xmlsoap.org/ws/2004/09/policy");
 /// WS-Addressing 1.0.
@@ -42,12 +57,15 @@ pub const UTILITY: Namespace = Namespace::new(
 pub const SCHEMA_INSTANCE: Namespace =
     Namespace::new("xsi", "http://www.w3.org/2001/XMLSchema-instance");
 
-/// The WS-Trust 2005/02 request type that a sign-in answers.
-pub const ISSUE: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust/Issue";
-/// The key type of a bearer token.
+/// The key type of a bearer token in WS-Trust 2005/02.
 pub const NO_PROOF_KEY: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/NoProofKey";
 /// The token type of a SAML 1.1 assertion, as AD FS and Entra name it: the URI of its namespace.
 pub const SAML11_TOKEN: &str = SAML.uri;
+/// The same as OASIS names it (WSS SAML token profile 1.1 §3.4).
+pub const SAML11_TOKEN_OASIS: &str =
+    "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1";
+/// A password that is sent as it is (WSS username token profile 1.1 §3.1).
+pub const PASSWORD_TEXT: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText";
 
 /// SAML bindings 1.1 §5: whoever bears the assertion is its subject.
 pub const BEARER: &str = "urn:oasis:names:tc:SAML:1.0:cm:bearer";

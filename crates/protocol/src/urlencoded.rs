@@ -97,14 +97,20 @@ pub enum BadRequest {
     #[error("The parameter SAMLEncoding names another encoding than DEFLATE.")]
     Encoding,
     /// Not XML that we read.
-    #[error("The SAML message cannot be read: {why}.")]
+    #[error("The message cannot be read: {why}.")]
     NotXml {
         /// What the reader says.
         why: String,
     },
     /// Not one of the messages that we answer.
-    #[error("The SAML message is {name:?}, which is not answered here.")]
+    #[error("The message is {name:?}, which is not answered here.")]
     Unanswered {
+        /// Its element, shortened.
+        name: String,
+    },
+    /// A SOAP header with `mustUnderstand` that is not (SOAP 1.2 part 1 §2.4).
+    #[error("The header {name:?} must be understood, and is not known here.")]
+    NotUnderstood {
         /// Its element, shortened.
         name: String,
     },
@@ -114,7 +120,7 @@ pub enum BadRequest {
     )]
     Misplaced,
     /// A part of the message that the standard requires, or that is there twice, or not as it says.
-    #[error("In the SAML message, {part} is {fault}.")]
+    #[error("In the message, {part} is {fault}.")]
     Part {
         /// Which element or attribute.
         part: &'static str,
@@ -123,7 +129,7 @@ pub enum BadRequest {
     },
 }
 
-/// What is wrong with a part of a SAML message.
+/// What is wrong with a part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -180,6 +186,7 @@ impl BadRequest {
             | Self::SignatureInQueryMessage
             | Self::NotXml { .. }
             | Self::Unanswered { .. }
+            | Self::NotUnderstood { .. }
             | Self::Misplaced => None,
         }
     }

@@ -43,6 +43,9 @@ pub const fn local(local: &'static str) -> Name {
     }
 }
 
+/// `xml:lang` (XML 1.0 §2.12), whose prefix is never declared.
+pub(crate) const LANG: Name = local("xml:lang");
+
 /// Why a value cannot be written as XML.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -104,6 +107,22 @@ impl Writer {
         text: &str,
     ) -> Result<(), NotXml> {
         self.element(name, attributes, |w| w.text(text))
+    }
+
+    /// Writes one element whose text is a qualified name, and binds the prefix of that name right there:
+    /// nobody looks for prefixes inside of text.
+    pub fn named(&mut self, name: Name, value: Name) -> Result<(), NotXml> {
+        let outside = self.declared.len();
+        self.out.push('<');
+        self.qualified(name);
+        self.declare(name, &[(value, "")]);
+        self.out.push('>');
+        self.qualified(value);
+        self.out.push_str("</");
+        self.qualified(name);
+        self.out.push('>');
+        self.declared.truncate(outside);
+        Ok(())
     }
 
     /// Writes character data.

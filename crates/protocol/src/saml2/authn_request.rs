@@ -5,10 +5,9 @@ use roxmltree::Node;
 use serde::{Deserialize, Serialize};
 
 use super::NameId;
-use super::read::{
-    Head, attribute_filled, boolean, child, fault, index, name_id, optional_boolean, texts,
-};
+use super::read::{Head, name_id};
 use crate::names::{ASSERTION, PROTOCOL};
+use crate::read::{attribute_filled, boolean, child, fault, index, optional_boolean, texts};
 use crate::urlencoded::{BadRequest, Fault};
 
 /// A request for authentication; what it does not influence here (`Scoping`, `Conditions`, `Extensions`) is

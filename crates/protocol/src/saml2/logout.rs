@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use roxmltree::Node;
 
-use super::read::{Head, attribute_filled, child, fault, instant, name_id, status, texts};
+use super::read::{Head, name_id, status};
 use super::response::{Status, StatusCode};
 use super::{NameId, NameIdentifier};
 use crate::Unsigned;
 use crate::names::{ASSERTION, ASYNC_LOGOUT, PROTOCOL};
+use crate::read::{attribute_filled, child, fault, instant_attribute, texts};
 use crate::urlencoded::{BadRequest, Fault};
 use crate::xml::{NotXml, instant as written, local, unsigned};
 
@@ -53,7 +54,7 @@ impl LogoutRequest {
     pub(super) fn read(element: Node<'_, '_>) -> Result<Self, BadRequest> {
         let head = Head::read(element)?;
         Ok(Self {
-            not_on_or_after: instant(element, "NotOnOrAfter")?,
+            not_on_or_after: instant_attribute(element, "NotOnOrAfter")?,
             name_id: name_id(element)?.ok_or_else(|| fault("NameID", Fault::Missing))?,
             session_indexes: texts(element, PROTOCOL.uri, "SessionIndex")?,
             asynchronous: child(element, PROTOCOL.uri, "Extensions")?.is_some_and(|extensions| {

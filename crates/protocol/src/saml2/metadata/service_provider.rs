@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use roxmltree::Node;
 
-use super::super::read::{attribute_filled, boolean, filled, index, instant};
 use crate::names::{KEY_INFO, METADATA, PROTOCOL};
+use crate::read::{attribute_filled, boolean, filled, index, instant_attribute};
 use crate::urlencoded::BadRequest;
 
 /// A service provider: what all of its SAML 2.0 roles say together (SAML metadata §2.4.4).
@@ -102,7 +102,7 @@ fn collect(
     until: Option<DateTime<Utc>>,
     found: &mut Vec<ServiceProvider>,
 ) -> Result<(), NotMetadata> {
-    let until = earliest(until, instant(node, "validUntil")?);
+    let until = earliest(until, instant_attribute(node, "validUntil")?);
     if is(node, "EntityDescriptor") {
         if found.len() >= MOST_ENTITIES {
             return Err(NotMetadata::TooMany);
@@ -148,7 +148,7 @@ fn entity(
 
 impl ServiceProvider {
     fn add(&mut self, role: Node<'_, '_>) -> Result<(), BadRequest> {
-        self.valid_until = earliest(self.valid_until, instant(role, "validUntil")?);
+        self.valid_until = earliest(self.valid_until, instant_attribute(role, "validUntil")?);
         self.authn_requests_signed |= boolean(role, "AuthnRequestsSigned")?;
         self.want_assertions_signed |= boolean(role, "WantAssertionsSigned")?;
         for child in role.children().filter(Node::is_element) {
