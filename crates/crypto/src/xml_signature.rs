@@ -10,6 +10,7 @@ mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use read::{Limits, NotRead, read, text_of};
+pub use roxmltree::Document;
 pub use sign::{SignError, sign};
 pub use verify::{NotVerified, Verified, signature_of, verify};
 

@@ -20,12 +20,16 @@ pub struct Entry {
 
 impl Entry {
     pub fn new(event: &'static str, origin: &Origin) -> Self {
-        Self {
+        let entry = Self {
             event,
             origin: origin.clone(),
             user_upn: None,
             app_id: None,
             details: Map::new(),
+        };
+        match origin.via {
+            Some(via) => entry.with("via", via),
+            None => entry,
         }
     }
 

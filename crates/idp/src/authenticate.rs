@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use store::User;
+use store::{User, Write};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
@@ -23,12 +23,30 @@ const FAMILIAR_FOR: TimeDelta = TimeDelta::days(30);
 /// How the person proved who they are; the only method until second factors exist.
 pub const METHOD_PASSWORD: &str = "password";
 
+/// A user name and a password that somebody gives, and where.
+pub(crate) struct Credentials<'a> {
+    pub username: &'a str,
+    pub password: Zeroizing<String>,
+    /// The app whose own address takes them; none on the sign-in page.
+    pub app_id: Option<&'a str>,
+    /// A hash of the whole request, where clients send one again without being asked.
+    pub request: Option<[u8; 32]>,
+}
+
 /// Whose account is tried, and what counts its failures.
 struct Attempt {
     upn: Option<Upn>,
     user: Option<User>,
     counted: Vec<(String, Policy)>,
     locked_until: Option<DateTime<Utc>>,
+    app_id: Option<String>,
+    request: Option<[u8; 32]>,
+}
+
+/// Somebody whose password was right and whose account is enabled; nothing is written about it yet.
+pub(crate) struct Recognised {
+    pub user: User,
+    attempt: Attempt,
 }
 
 /// Attempts on one account from one source at the same moment: as many as may fail without a delay. The
@@ -77,25 +95,40 @@ impl Idp {
         before: Option<&SessionToken>,
         origin: &Origin,
     ) -> Result<SessionToken> {
-        let upn = Upn::parse(username).ok();
+        let credentials = Credentials {
+            username,
+            password,
+            app_id: None,
+            request: None,
+        };
+        let recognised = self.recognise(credentials, origin).await?;
+        self.start_session(&recognised, before, origin).await
+    }
+
+    /// Checks a password; a refusal is counted and on record when it is returned.
+    pub(crate) async fn recognise(
+        &self,
+        credentials: Credentials<'_>,
+        origin: &Origin,
+    ) -> Result<Recognised> {
+        let upn = Upn::parse(credentials.username).ok();
         let key = upn.as_ref().map(Upn::key).unwrap_or_default();
         let _turn = self.turns.take(&key, &origin.source).await?;
         // A flood is turned away here, before it costs anything.
         let place = self.passwords.place()?;
-        let attempt = self.attempt(upn, &key, origin).await?;
+        let mut attempt = self.attempt(upn, &key, origin).await?;
+        attempt.app_id = credentials.app_id.map(str::to_owned);
+        attempt.request = credentials.request;
         if let Some(until) = attempt.locked_until {
             let line = attempt.refused(&Refusal::Locked { until }, origin);
             self.record(line).await?;
             return Err(Error::Refused(Refusal::Locked { until }, Record::Written));
         }
         let hash = attempt.user.as_ref().map(|user| user.password_hash.clone());
-        let right = place.verify(password, hash).await?;
-        match &attempt.user {
-            Some(user) if right && user.enabled => {
-                self.start_session(user, &attempt, before, origin).await
-            }
-            Some(user) if right => {
-                let upn = user.upn.clone();
+        let right = place.verify(credentials.password, hash).await?;
+        match attempt.user.clone() {
+            Some(user) if right && user.enabled => Ok(Recognised { user, attempt }),
+            Some(User { upn, .. }) if right => {
                 self.count(&attempt, Refusal::UserDisabled { upn }, origin)
                     .await
             }
@@ -137,32 +170,28 @@ impl Idp {
             user,
             counted,
             locked_until,
+            app_id: None,
+            request: None,
         })
     }
 
     async fn start_session(
         &self,
-        user: &User,
-        attempt: &Attempt,
+        recognised: &Recognised,
         before: Option<&SessionToken>,
         origin: &Origin,
     ) -> Result<SessionToken> {
         let now = self.now();
         let token = SessionToken::new();
         let mut write = self.store.write().await?;
-        for (key, policy) in &attempt.counted {
-            if *policy == throttle::ACCOUNT_AT_SOURCE {
-                write.clear_throttle(key).await?;
-            }
-        }
-        write.remember_source(user.id, &origin.source, now).await?;
+        recognised.welcome(&mut write, origin, now).await?;
         if let Some(before) = before {
             write.end_session(&before.hash()).await?;
         }
         write
             .add_session(&store::Session {
                 id_hash: token.hash().to_vec(),
-                user_id: user.id,
+                user_id: recognised.user.id,
                 method: METHOD_PASSWORD.to_owned(),
                 authenticated_at: now,
                 created_at: now,
@@ -171,10 +200,6 @@ impl Idp {
                 source: origin.source.clone(),
             })
             .await?;
-        let entry = Entry::new("sign-in.accepted", origin)
-            .user(&user.upn)
-            .with("method", METHOD_PASSWORD);
-        write.append_audit(&entry.at(now)).await?;
         write.commit().await?;
         tracing::info!("Signed somebody in");
         Ok(token)
@@ -183,10 +208,11 @@ impl Idp {
     /// Counts a failure and writes it down, both or neither, and returns it.
     async fn count<T>(&self, attempt: &Attempt, refusal: Refusal, origin: &Origin) -> Result<T> {
         let now = self.now();
+        let request = attempt.request.as_ref().map(<[u8; 32]>::as_slice);
         let mut write = self.store.write().await?;
         for (key, policy) in &attempt.counted {
             let throttle = write.lock_throttle(key, now).await?;
-            let throttle = throttle::failed(&throttle, *policy, now);
+            let throttle = throttle::failed(&throttle, *policy, request, now);
             write.save_throttle(&throttle).await?;
         }
         write
@@ -197,11 +223,43 @@ impl Idp {
     }
 }
 
+impl Recognised {
+    /// Writes down that somebody signed in: their failures here are forgiven, their address is theirs.
+    pub async fn welcome(
+        &self,
+        write: &mut Write,
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        for (key, policy) in &self.attempt.counted {
+            if *policy == throttle::ACCOUNT_AT_SOURCE {
+                write.clear_throttle(key).await?;
+            }
+        }
+        write
+            .remember_source(self.user.id, &origin.source, now)
+            .await?;
+        let entry = Entry::new("sign-in.accepted", origin)
+            .user(&self.user.upn)
+            .with("method", METHOD_PASSWORD);
+        let entry = self.attempt.at_app(entry);
+        Ok(write.append_audit(&entry.at(now)).await?)
+    }
+}
+
 impl Attempt {
+    fn at_app(&self, entry: Entry) -> Entry {
+        match &self.app_id {
+            Some(app_id) => entry.app(app_id),
+            None => entry,
+        }
+    }
+
     /// The line about a refusal. What was typed is kept only if it has the form of a UPN: people type
     /// their password into the wrong field.
     fn refused(&self, refusal: &Refusal, origin: &Origin) -> Entry {
         let entry = Entry::new("sign-in.refused", origin).with("reason", refusal.reason());
+        let entry = self.at_app(entry);
         match &self.upn {
             Some(upn) => entry.user(upn.as_str()),
             None => entry,

@@ -77,7 +77,7 @@ pub enum Refusal {
     /// The message's `Issuer` is not the app's service provider.
     #[error("the issuer of the message is not the service provider of this application")]
     ForeignIssuer { label: String },
-    /// The message's `Destination` is none of the app's addresses, or is missing where it is signed.
+    /// The message's `Destination`, or its `wsa:To`, is none of the app's addresses, or is missing where it is signed.
     #[error("the message is for another address than the one it came to")]
     ForeignDestination { label: String },
     /// The assertion consumer service is none of the app's.
@@ -110,12 +110,18 @@ pub enum Refusal {
     /// The sign-out's page was open for too long, or its address is made up.
     #[error("this sign-out has ended")]
     SignOutExpired,
-    /// `wtrealm` is not this app's.
-    #[error("wtrealm is not the realm of this application")]
+    /// `wtrealm`, or `AppliesTo` in WS-Trust, is not this app's.
+    #[error("wtrealm or AppliesTo is not the realm of this application")]
     ForeignRealm { label: String },
     /// `wreply` is none of this app's reply addresses.
     #[error("wreply is not a reply address of this application")]
     ForeignReply { label: String },
+    /// Nobody has turned on that a password alone opens the app.
+    #[error("signing in with a password alone is not turned on for this application")]
+    ActiveOff { label: String },
+    /// It is turned on for other networks only.
+    #[error("signing in with a password alone is not turned on for this network")]
+    ForeignNetwork { label: String },
     /// `wauth` asks for several factors.
     #[error("the request asks for multi-factor authentication")]
     MultiFactorRequested { label: String },
@@ -192,6 +198,8 @@ impl Refusal {
             Self::SignOutExpired => "sign-out-expired",
             Self::ForeignRealm { .. } => "foreign-realm",
             Self::ForeignReply { .. } => "foreign-reply",
+            Self::ActiveOff { .. } => "active-off",
+            Self::ForeignNetwork { .. } => "foreign-network",
             Self::MultiFactorRequested { .. } => "multi-factor-requested",
             Self::MethodRequested { .. } => "method-requested",
             Self::WrongCredentials => "wrong-credentials",
@@ -257,7 +265,7 @@ impl Refusal {
                 "The request is for another address",
                 &format!("A message about {label} came here by mistake."),
                 "Its destination is not the address that it arrived at.".to_owned(),
-                "The administrator of the application enters the addresses from “countersign app metadata” there.",
+                "The administrator of the application enters the addresses there that “countersign app show” prints.",
             ),
             Self::ForeignAcs { label } => say(
                 "Reply address not allowed",
@@ -328,8 +336,20 @@ impl Refusal {
             Self::ForeignRealm { label } => say(
                 "The request is for another application",
                 &format!("This address signs people in to {label} only."),
-                "The request names a realm (wtrealm) that is not this application's.".to_owned(),
+                "The request names a realm (wtrealm, AppliesTo) that is not this application's.".to_owned(),
                 "The administrator of the application compares its realm with the one shown by “countersign app show”.",
+            ),
+            Self::ActiveOff { label } => say(
+                "Not turned on",
+                &format!("{label} does not take a user name and a password at this address."),
+                "WS-Trust is turned off for this application.".to_owned(),
+                "An administrator turns it on with “countersign app set --active on”, or on the application's Windows page.",
+            ),
+            Self::ForeignNetwork { label } => say(
+                "Not from this network",
+                &format!("{label} does not take a user name and a password from this network."),
+                "WS-Trust is turned on for other networks only.".to_owned(),
+                "An administrator changes the networks with “countersign app set --active-from”, or on the application's Windows page.",
             ),
             Self::ForeignReply { label } => say(
                 "Reply address not allowed",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crypto::xml_signature::Algorithm;
-use protocol::{names, saml2, saml11};
+use protocol::{names, saml2, saml11, wstrust};
 use store::{
     App, NameIdRule, Protocol, SamlSettings, SessionApp, Signed, StoredNameId, WsFedSettings,
 };
@@ -35,6 +35,18 @@ pub(crate) struct Token {
     pub expires: DateTime<Utc>,
 }
 
+impl Token {
+    /// As WS-Trust writes it down.
+    pub fn issued<'a>(&'a self, realm: &'a str) -> wstrust::Issued<'a> {
+        wstrust::Issued {
+            assertion: &self.assertion,
+            realm,
+            created: self.created,
+            expires: self.expires,
+        }
+    }
+}
+
 /// How a SAML 2.0 response answers a request, decided beforehand.
 pub(crate) struct Answer<'a> {
     pub acs: &'a str,
@@ -44,13 +56,32 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Idp {
-    /// Signs a SAML 1.1 assertion. Its audit line is committed before the token is returned.
+    /// Signs a SAML 1.1 assertion over a session. Its audit line is committed before the token is returned.
     pub(crate) async fn issue_saml11(
         &self,
         grant: &Grant<'_>,
         settings: &WsFedSettings,
         origin: &Origin,
     ) -> Result<Token> {
+        let (token, entry) = self.sign_saml11(grant, settings, origin)?;
+        let told = SessionApp {
+            app_id: grant.app.id.clone(),
+            protocol: Protocol::Wsfed,
+            name_id: None,
+            session_index: None,
+            since: token.created,
+        };
+        self.record_issued(grant, entry, told).await?;
+        Ok(token)
+    }
+
+    /// The same without a session to remember it; the caller commits the audit line before the token leaves.
+    pub(crate) fn sign_saml11(
+        &self,
+        grant: &Grant<'_>,
+        settings: &WsFedSettings,
+        origin: &Origin,
+    ) -> Result<(Token, Entry)> {
         let now = self.now();
         let id = crypto::random::xml_id();
         let unsigned = saml11::Assertion {
@@ -74,20 +105,12 @@ impl Idp {
         .map_err(Error::broken)?;
         let key = self.open_key(grant.person.key()?)?;
         let assertion = sign(&unsigned, &key, Algorithm::RsaSha256)?;
-        let told = SessionApp {
-            app_id: grant.app.id.clone(),
-            protocol: Protocol::Wsfed,
-            name_id: None,
-            session_index: None,
-            since: now,
-        };
-        let entry = issued(grant, &id, &settings.realm, &key, origin);
-        self.record_issued(grant, entry, told).await?;
-        Ok(Token {
+        let token = Token {
             assertion,
             created: now,
             expires: now + WSFED_LIFETIME,
-        })
+        };
+        Ok((token, issued(grant, &id, &settings.realm, &key, origin)))
     }
 
     /// Signs a SAML 2.0 response with an assertion in it (SAML core §3.3.3), encrypted when the app wants

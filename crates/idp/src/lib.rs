@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server ──► idp ──► store      users, groups, apps, keys, sessions, audit
-//!              ├──► protocol   SAML 1.1, WS-Federation, metadata: text to types and back
+//!              ├──► protocol   SAML, WS-Federation, WS-Trust, metadata: text to types and back
 //!              └──► crypto     signatures, certificates, password hashes, sealed values
 //! ```
 //!
@@ -34,6 +34,7 @@ pub mod signing_keys;
 pub mod throttle;
 pub mod urls;
 pub mod wsfed;
+pub mod wstrust;
 
 pub use clock::Clock;
 pub use error::{Error, Refusal, Result};
@@ -53,6 +54,8 @@ pub struct Origin {
     pub source: String,
     /// One id across the page, the log and the audit; Microsoft's `client-request-id` when there is one.
     pub correlation_id: String,
+    /// The door, where it is not a browser's page: `ws-trust-2005`, `ws-trust-13`.
+    pub via: Option<&'static str>,
 }
 
 /// Random bytes for whoever may not know `crypto`: cookies and correlation ids.

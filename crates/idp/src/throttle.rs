@@ -44,9 +44,18 @@ pub fn locked_until(throttle: &Throttle, now: DateTime<Utc>) -> Option<DateTime<
     throttle.locked_until.filter(|until| *until > now)
 }
 
-/// The throttle after one more failure.
+/// The throttle after one more failure. A client that sends the very same `request` again has made no
+/// other attempt.
 #[must_use]
-pub fn failed(throttle: &Throttle, policy: Policy, now: DateTime<Utc>) -> Throttle {
+pub fn failed(
+    throttle: &Throttle,
+    policy: Policy,
+    request: Option<&[u8]>,
+    now: DateTime<Utc>,
+) -> Throttle {
+    if request.is_some() && throttle.last_request.as_deref() == request {
+        return throttle.clone();
+    }
     let old = now - throttle.last_failure_at > policy.forget_after;
     let failures = if old { 1 } else { throttle.failures + 1 };
     Throttle {
@@ -54,6 +63,7 @@ pub fn failed(throttle: &Throttle, policy: Policy, now: DateTime<Utc>) -> Thrott
         failures,
         last_failure_at: now,
         locked_until: delay(policy, failures).map(|delay| now + delay),
+        last_request: request.map(<[u8]>::to_vec),
     }
 }
 
@@ -80,6 +90,7 @@ mod tests {
             failures: 0,
             last_failure_at: start(),
             locked_until: None,
+            last_request: None,
         }
     }
 
@@ -88,7 +99,7 @@ mod tests {
         let mut throttle = empty();
         let delays: Vec<i64> = (0..14)
             .map(|_| {
-                throttle = failed(&throttle, ACCOUNT_AT_SOURCE, start());
+                throttle = failed(&throttle, ACCOUNT_AT_SOURCE, None, start());
                 throttle
                     .locked_until
                     .map_or(0, |until| (until - start()).num_seconds())
@@ -120,8 +131,34 @@ mod tests {
             failures: 40,
             ..empty()
         };
-        let next = failed(&throttle, ACCOUNT_AT_SOURCE, start() + TimeDelta::hours(13));
+        let next = failed(
+            &throttle,
+            ACCOUNT_AT_SOURCE,
+            None,
+            start() + TimeDelta::hours(13),
+        );
         assert_eq!((next.failures, next.locked_until), (1, None));
+    }
+
+    #[test]
+    fn the_same_request_counts_once_and_another_one_counts() {
+        let mut throttle = empty();
+        let counted: Vec<i64> = [
+            Some("one"),
+            Some("one"),
+            Some("two"),
+            None,
+            None,
+            Some("one"),
+        ]
+        .into_iter()
+        .map(|request| {
+            let request = request.map(str::as_bytes);
+            throttle = failed(&throttle, ACCOUNT_AT_SOURCE, request, start());
+            throttle.failures
+        })
+        .collect();
+        assert_eq!(counted, [1, 1, 2, 3, 4, 5]);
     }
 
     #[test]
@@ -131,7 +168,7 @@ mod tests {
             ..empty()
         };
         assert_eq!(
-            failed(&throttle, SOURCE, start()).locked_until,
+            failed(&throttle, SOURCE, None, start()).locked_until,
             Some(start() + TimeDelta::minutes(2))
         );
     }

@@ -84,9 +84,9 @@ impl Idp {
         };
         let token = self.issue_saml11(&grant, settings, origin).await?;
 
-        let issued = token.issued(&settings.realm);
+        let told = token.issued(&settings.realm);
         let answer =
-            wstrust::token_response(wstrust::Version::Feb2005, &issued).map_err(Error::broken)?;
+            wstrust::token_response(wstrust::Version::Feb2005, &told).map_err(Error::broken)?;
         let mut fields = vec![("wa", "wsignin1.0".to_owned()), ("wresult", answer)];
         fields.extend(request.context.clone().map(|context| ("wctx", context)));
         Ok(SignOn::Post(PostBack {

@@ -157,6 +157,7 @@ fn at(source: &str) -> Origin {
     Origin {
         source: source.to_owned(),
         correlation_id: "test".to_owned(),
+        via: None,
     }
 }
 

@@ -108,6 +108,15 @@ pub enum BadRequest {
         /// Its element, shortened.
         name: String,
     },
+    /// Not a SOAP 1.2 message by its media type (RFC 3902).
+    #[error("The message is not sent as application/soap+xml in UTF-8.")]
+    MediaType,
+    /// A SOAP message that would be too large.
+    #[error("The message is larger than {limit} bytes.")]
+    EnvelopeTooLarge {
+        /// How large it may be.
+        limit: usize,
+    },
     /// A SOAP header with `mustUnderstand` that is not (SOAP 1.2 part 1 §2.4).
     #[error("The header {name:?} must be understood, and is not known here.")]
     NotUnderstood {
@@ -187,6 +196,8 @@ impl BadRequest {
             | Self::NotXml { .. }
             | Self::Unanswered { .. }
             | Self::NotUnderstood { .. }
+            | Self::MediaType
+            | Self::EnvelopeTooLarge { .. }
             | Self::Misplaced => None,
         }
     }

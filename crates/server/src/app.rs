@@ -9,6 +9,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use idp::Idp;
 use idp::urls::route;
+use idp::wstrust::LARGEST_ENVELOPE;
 use ipnet::IpNet;
 
 use crate::{extract, problem, routes};
@@ -59,6 +60,14 @@ pub fn router(app: App) -> Router {
             get(routes::saml::sign_out_endpoint).post(routes::saml::sign_out_endpoint),
         )
         .layer(DefaultBodyLimit::max(MESSAGE_LIMIT));
+    let soap = Router::new()
+        .route(
+            route::MEX,
+            get(routes::trust::mex).post(routes::trust::mex_transfer),
+        )
+        .route(route::TRUST_2005, post(routes::trust::feb2005))
+        .route(route::TRUST_13, post(routes::trust::v13))
+        .layer(DefaultBodyLimit::max(LARGEST_ENVELOPE));
     let pages = Router::new()
         .route(route::PORTAL, get(routes::portal::show))
         .route(
@@ -84,6 +93,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(FORM_LIMIT));
     Router::new()
         .merge(messages)
+        .merge(soap)
         .merge(pages)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -98,6 +98,7 @@ impl Here {
         Origin {
             source: "command line".to_owned(),
             correlation_id: id.to_string(),
+            via: None,
         }
     }
 }

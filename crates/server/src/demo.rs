@@ -146,6 +146,7 @@ async fn furnish(idp: &Idp, entra_url: &str) -> anyhow::Result<Tenant> {
     let origin = Origin {
         source: "demonstration".to_owned(),
         correlation_id: "demonstration".to_owned(),
+        via: None,
     };
     idp.add_group(GROUP, &origin).await?;
     let domains = vec![

@@ -37,6 +37,11 @@ impl RequestOrigin {
             .clone()
     }
 
+    /// Names the door, where it is not a browser's page.
+    pub fn through(&self, via: &'static str) {
+        self.0.lock().expect("no holder of this lock can panic").via = Some(via);
+    }
+
     /// Goes on under the correlation id of the sign-in that this request belongs to.
     pub fn continue_as(&self, correlation_id: &str) {
         correlation_id.clone_into(
@@ -74,6 +79,7 @@ pub async fn origin(
         .insert(RequestOrigin(Arc::new(Mutex::new(Origin {
             source,
             correlation_id,
+            via: None,
         }))));
     next.run(request).instrument(span).await
 }

@@ -74,6 +74,8 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::Passive { .. }
         | Refusal::OtherSubject { .. }
         | Refusal::MultiFactorRequested { .. }
+        | Refusal::ActiveOff { .. }
+        | Refusal::ForeignNetwork { .. }
         | Refusal::WrongCredentials
         | Refusal::UserDisabled { .. }
         | Refusal::NotGranted { .. }
@@ -117,11 +119,14 @@ pub async fn explained(
         .extensions()
         .get::<std::sync::Arc<Failure>>()
         .cloned();
-    let is_page = response
+    let is_explained = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    if !(status.is_client_error() || status.is_server_error()) || is_page {
+        .is_some_and(|value| {
+            let value = value.as_bytes();
+            value.starts_with(b"text/html") || value.starts_with(b"application/soap+xml")
+        });
+    if !(status.is_client_error() || status.is_server_error()) || is_explained {
         return response;
     }
     let origin = origin.now();
@@ -129,8 +134,9 @@ pub async fn explained(
         // The answer stays a refusal: it grants nothing that would have to be on record first.
         tracing::warn!(%error, "A refusal could not be written to the audit");
     }
-    let (explanation, retry_after) = explain(failure.as_deref(), status, &app);
-    log(failure.as_deref(), status);
+    let error = failure.as_deref().map(|failure| &failure.0);
+    let (explanation, retry_after) = explain(error, status, &app);
+    log(error, status);
     let mut answer = if wants_html {
         let page = pages::Problem {
             status: status.as_u16(),
@@ -210,14 +216,15 @@ pub async fn method_not_allowed() -> StatusCode {
     StatusCode::METHOD_NOT_ALLOWED
 }
 
-fn explain(failure: Option<&Failure>, status: StatusCode, app: &App) -> (Explanation, Option<u64>) {
+/// What happened, for whoever reads the answer, and after how many seconds trying again may help.
+pub fn explain(error: Option<&Error>, status: StatusCode, app: &App) -> (Explanation, Option<u64>) {
     let say = |title, what: &str, why: &str, what_to_do: &str| Explanation {
         title,
         what: what.to_owned(),
         why: why.to_owned(),
         what_to_do: what_to_do.to_owned(),
     };
-    match failure.map(|failure| &failure.0) {
+    match error {
         Some(Error::Refused(refusal, _)) => {
             let wait = match refusal {
                 Refusal::Locked { until } => {
@@ -307,9 +314,10 @@ fn way_on(failure: Option<&Failure>) -> Option<Link> {
     }
 }
 
-fn log(failure: Option<&Failure>, status: StatusCode) {
+/// One line about it.
+pub fn log(error: Option<&Error>, status: StatusCode) {
     let code = status.as_u16();
-    match failure.map(|failure| &failure.0) {
+    match error {
         Some(Error::Broken(cause)) => {
             tracing::error!(status = code, cause = %in_one_line(cause.as_ref()), "A request failed");
         }

@@ -9,6 +9,7 @@ pub mod saml;
 pub mod setup;
 pub mod sign_in;
 pub mod sign_out;
+pub mod trust;
 pub mod wsfed;
 
 use askama::Template;

@@ -17,6 +17,8 @@ pub struct Throttle {
     pub last_failure_at: DateTime<Utc>,
     /// Until when it is refused.
     pub locked_until: Option<DateTime<Utc>>,
+    /// A hash of the request that failed last, where a client may send the same one again.
+    pub last_request: Option<Vec<u8>>,
 }
 
 impl Read {
@@ -24,7 +26,7 @@ impl Read {
     pub async fn throttle(&mut self, key: &str) -> Result<Option<Throttle>> {
         fetch_optional!(
             self,
-            "SELECT key, failures, last_failure_at, locked_until FROM throttles WHERE key = $1",
+            "SELECT key, failures, last_failure_at, locked_until, last_request FROM throttles WHERE key = $1",
             key
         )
     }
@@ -40,7 +42,7 @@ impl Write {
             self,
             "INSERT INTO throttles (key, failures, last_failure_at) VALUES ($1, 0, $2) \
              ON CONFLICT (key) DO UPDATE SET failures = throttles.failures \
-             RETURNING key, failures, last_failure_at, locked_until",
+             RETURNING key, failures, last_failure_at, locked_until, last_request",
             key,
             now
         )
@@ -50,12 +52,14 @@ impl Write {
     pub async fn save_throttle(&mut self, throttle: &Throttle) -> Result<bool> {
         let saved = execute!(
             self,
-            "UPDATE throttles SET failures = $2, last_failure_at = $3, locked_until = $4 \
+            "UPDATE throttles SET failures = $2, last_failure_at = $3, locked_until = $4, \
+                                  last_request = $5 \
              WHERE key = $1",
             &throttle.key,
             throttle.failures,
             throttle.last_failure_at,
-            throttle.locked_until
+            throttle.locked_until,
+            &throttle.last_request
         )?;
         Ok(saved == 1)
     }

@@ -59,6 +59,7 @@ pub(super) async fn a_throttle_comes_back_as_saved_and_is_cleared(database: Data
         failures: 7,
         last_failure_at: at(5),
         locked_until: Some(at(60)),
+        last_request: Some(vec![0, 255]),
     };
     let mut write = database.write().await;
     assert!(
@@ -86,6 +87,7 @@ pub(super) async fn a_new_throttle_has_no_failures(database: Database) {
         failures: 0,
         last_failure_at: at(0),
         locked_until: None,
+        last_request: None,
     };
     let mut write = database.write().await;
     let fresh = write.lock_throttle(&expected.key, at(0)).await.unwrap();
@@ -131,6 +133,7 @@ pub(super) async fn a_purge_removes_exactly_what_has_expired(database: Database)
             failures: 1,
             last_failure_at,
             locked_until,
+            last_request: None,
         };
         write.lock_throttle(key, now).await.unwrap();
         write.save_throttle(&throttle).await.unwrap();
