@@ -45,6 +45,14 @@ impl Connection {
         ))
     }
 
+    /// Posts a SOAP message.
+    pub fn soap(&mut self, path: &str, from: &str, envelope: &str) -> Result<Answer> {
+        self.exchange(&format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: {from}\r\ncontent-type: application/soap+xml; charset=utf-8\r\ncontent-length: {}\r\n\r\n{envelope}",
+            envelope.len()
+        ))
+    }
+
     fn exchange(&mut self, request: &str) -> Result<Answer> {
         self.reader.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();

@@ -157,37 +157,60 @@ fn tokens_issued(
     })
 }
 
-/// Password sign-ins through the form, beside the bare hash.
+/// One password sign-in.
+type Way<'a> = &'a (dyn Fn(&mut Connection) -> Result<()> + Sync);
+
+/// Passwords checked through the form and by WS-Trust, each beside the bare hash.
 fn passwords(company: &Company, each: Duration) -> Result<()> {
     let threads = thread::available_parallelism()?.get();
     let pool = (threads / 2).max(1);
     let hash = crypto::password::Hasher::new().hash(PASSWORD.as_bytes());
     let single = bare_hashes(1, &hash, each / 2)?;
-    let before = bare_hashes(pool, &hash, each / 2)?;
+    println!("Passwords (argon2id, 19 MiB, 2 passes; {pool} of {threads} cores hash)");
+    println!("bare argon2: {single:.0}/s on one core");
 
     let server = Server::start(company)?;
     let form = server.form()?;
-    let start = Instant::now();
-    let signed_in = in_parallel(8, |_| {
-        let mut connection = Connection::open(server.port)?;
-        let (end, mut count) = (Instant::now() + each, 0);
-        while Instant::now() < end {
-            let answer =
-                form.submit(&mut connection, "alice@contoso.com", PASSWORD, "192.0.2.1")?;
-            ensure!(answer.status == 303, "not signed in: {}", answer.status);
-            count += 1;
-        }
-        Ok(count)
-    })?;
-    #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
-    let rate = signed_in as f64 / start.elapsed().as_secs_f64();
-    let raw = f64::midpoint(before, bare_hashes(pool, &hash, each / 2)?);
-    println!("Password sign-ins (argon2id, 19 MiB, 2 passes; {pool} of {threads} cores hash)");
-    println!(
-        "bare argon2: {single:.0}/s on one core, {raw:.0}/s on {pool}    through the form: {rate:.0}/s    ratio {:.2}    resident afterwards: {:.0} MiB\n",
-        rate / raw,
-        server.resident_mib()?
-    );
+    let by_form = |connection: &mut Connection| {
+        let answer = form.submit(connection, "alice@contoso.com", PASSWORD, "192.0.2.1")?;
+        ensure!(answer.status == 303, "not signed in: {}", answer.status);
+        Ok(())
+    };
+    let by_trust = |connection: &mut Connection| {
+        let answer = company.ask_for_token(connection, "alice@contoso.com", "192.0.2.1")?;
+        ensure!(
+            answer.status == 200 && answer.body.contains("RequestedSecurityToken>"),
+            "no token: {}",
+            answer.status
+        );
+        Ok(())
+    };
+    let ways: [(&str, Way); 2] = [
+        ("through the form", &by_form),
+        ("by usernamemixed", &by_trust),
+    ];
+    for (name, way) in ways {
+        let before = bare_hashes(pool, &hash, each / 2)?;
+        let start = Instant::now();
+        let done = in_parallel(8, |_| {
+            let mut connection = Connection::open(server.port)?;
+            let (end, mut count) = (Instant::now() + each, 0);
+            while Instant::now() < end {
+                way(&mut connection)?;
+                count += 1;
+            }
+            Ok(count)
+        })?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+        let rate = done as f64 / start.elapsed().as_secs_f64();
+        let raw = f64::midpoint(before, bare_hashes(pool, &hash, each / 2)?);
+        println!(
+            "bare argon2: {raw:.0}/s on {pool}    {name}: {rate:.0}/s    ratio {:.2}    resident afterwards: {:.0} MiB",
+            rate / raw,
+            server.resident_mib()?
+        );
+    }
+    println!();
     Ok(())
 }
 

@@ -47,6 +47,9 @@ impl Sign {
 /// As Entra writes it.
 const AUTHN_REQUEST: &str = "<samlp:AuthnRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1e08\" Version=\"2.0\" IssueInstant=\"2026-11-21T00:00:00Z\"><Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">urn:federation:MicrosoftOnline</Issuer><samlp:NameIDPolicy Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\"/></samlp:AuthnRequest>";
 
+/// A request for a token with a password (WS-Trust 1.3 §4.1).
+const RST: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:a=\"http://www.w3.org/2005/08/addressing\" xmlns:u=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd\"><s:Header><a:Action s:mustUnderstand=\"1\">http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/Issue</a:Action><a:MessageID>urn:uuid:6ec9a1b5-4b0c-4b52-8d3e-0a6ff4a6f5a1</a:MessageID><o:Security s:mustUnderstand=\"1\" xmlns:o=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\"><u:Timestamp><u:Created>{created}</u:Created><u:Expires>{expires}</u:Expires></u:Timestamp><o:UsernameToken><o:Username>{username}</o:Username><o:Password>{password}</o:Password></o:UsernameToken></o:Security></s:Header><s:Body><trust:RequestSecurityToken xmlns:trust=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\"><p:AppliesTo xmlns:p=\"http://schemas.xmlsoap.org/ws/2004/09/policy\"><a:EndpointReference><a:Address>urn:federation:MicrosoftOnline</a:Address></a:EndpointReference></p:AppliesTo><trust:KeyType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/Bearer</trust:KeyType><trust:RequestType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/Issue</trust:RequestType></trust:RequestSecurityToken></s:Body></s:Envelope>";
+
 impl Company {
     pub fn on_sqlite() -> Result<Self> {
         Self::found("sqlite", None)
@@ -95,6 +98,7 @@ impl Company {
             .context("the app has no id")?
             .clone_into(&mut company.app_id);
         company.run(&["app", "grant", "contoso.com", "Staff"])?;
+        company.run(&["app", "set", "contoso.com", "--active", "on"])?;
         Ok(company)
     }
 
@@ -112,6 +116,28 @@ impl Company {
                 redirect_query(false, AUTHN_REQUEST, Some(&context), None)
             ),
         }
+    }
+
+    /// Asks for a token as MSAL does, by WS-Trust 1.3.
+    pub fn ask_for_token(
+        &self,
+        connection: &mut Connection,
+        upn: &str,
+        from: &str,
+    ) -> Result<Answer> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the server that is measured goes by the real time"
+        )]
+        let now = chrono::Utc::now();
+        let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let envelope = RST
+            .replace("{created}", &time(now))
+            .replace("{expires}", &time(now + chrono::TimeDelta::minutes(10)))
+            .replace("{username}", upn)
+            .replace("{password}", PASSWORD);
+        let path = format!("/wsfed/{}/trust/13/usernamemixed", self.app_id);
+        connection.soap(&path, from, &envelope)
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
