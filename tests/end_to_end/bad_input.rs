@@ -209,7 +209,10 @@ async fn a_form_without_its_code_or_with_another_browsers_changes_nothing() {
             assert_eq!(contoso.last_reason("request.refused"), "foreign-form");
         }
         // Nor does one that is sent without the cookie that it belongs to.
-        assert_eq!(Browser::new().submit(&form).await.status, 403);
+        let page = Browser::new().submit(&form).await;
+        assert_eq!(page.status, 403);
+        assert_eq!(page.text("h1"), "Cookies are needed");
+        assert_eq!(contoso.last_reason("request.refused"), "no-cookie");
         assert_eq!(
             browser.submit(&form).await.status,
             303,

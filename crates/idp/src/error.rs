@@ -152,6 +152,9 @@ pub enum Refusal {
     /// A form came without the code that binds it to this browser.
     #[error("the form does not belong to this browser session")]
     ForeignForm,
+    /// A form came without any cookie: this browser keeps none.
+    #[error("the form came without the cookie of its page")]
+    NoCookie,
     /// The page is for administrators.
     #[error("this page is for administrators")]
     NotAdmin { upn: String },
@@ -210,6 +213,7 @@ impl Refusal {
             Self::NoIdentifier { .. } => "no-identifier",
             Self::AttemptExpired => "attempt-expired",
             Self::ForeignForm => "foreign-form",
+            Self::NoCookie => "no-cookie",
             Self::NotAdmin { .. } => "not-admin",
             Self::NotSignedIn => "not-signed-in",
             Self::SetupLinkGone => "setup-link-gone",
@@ -414,8 +418,14 @@ impl Refusal {
             Self::ForeignForm => say(
                 "The form could not be accepted",
                 "Nothing was changed.",
-                "The form does not belong to this browser session: cookies are blocked, the page was open for very long, or it came from somewhere else.".to_owned(),
-                "Allow cookies for this site, go back, reload the page and try again.",
+                "The form does not belong to this browser session: somebody has signed in or out since the page was opened, or it came from somewhere else.".to_owned(),
+                "Open the page again and fill it in once more.",
+            ),
+            Self::NoCookie => say(
+                "Cookies are needed",
+                "Nothing was changed.",
+                "The form came without the cookie that was sent with it: this browser keeps no cookies for this site, or has lost them since.".to_owned(),
+                "Allow cookies for this site and try again.",
             ),
             Self::NotAdmin { upn } => say(
                 "For administrators",

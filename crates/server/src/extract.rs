@@ -228,7 +228,8 @@ impl Browser {
         let token = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
         match self.secret() {
             Some(secret) if idp::equal(&self.app.idp.mac("form", &secret), &token) => Ok(()),
-            _ => Err(Refusal::ForeignForm.into()),
+            Some(_) => Err(Refusal::ForeignForm.into()),
+            None => Err(Refusal::NoCookie.into()),
         }
     }
 

@@ -602,6 +602,48 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_a_device_s_set_up_open_no_window_download_nothing_and_lead_nowhere_else() {
+        for (page, html) in every_page("Contoso") {
+            if page == "commands" {
+                continue;
+            }
+            for (tag, attributes) in tags(&html) {
+                for (name, value) in attributes {
+                    assert!(
+                        !["target", "download", "ping"].contains(&name.as_str()),
+                        "{page}: {tag} {name}"
+                    );
+                    assert!(name != "href" || value.starts_with('/'), "{page}: {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn assets_ask_for_nothing_that_the_engines_of_2018_do_not_know() {
+        let later = [
+            ("style.css", " gap:"),
+            ("style.css", "inset:"),
+            ("style.css", ":has("),
+            ("style.css", ":is("),
+            ("style.css", "color-mix("),
+            ("style.css", "dvh"),
+            ("style.css", "&"),
+            (".js", "?."),
+            (".js", "=>"),
+            (".js", "const "),
+            (".js", "`"),
+        ];
+        for asset in ASSETS {
+            let text = str::from_utf8(asset.bytes).expect("assets are text");
+            for (kind, word) in later {
+                let found = asset.path.ends_with(kind) && text.contains(word);
+                assert!(!found, "{}: {word}", asset.path);
+            }
+        }
+    }
+
+    #[test]
     fn hostile_values_add_no_tag_and_no_attribute() {
         fn shape(html: &str) -> Vec<(String, Vec<String>)> {
             tags(html)

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::error::{Explanation, Record};
+use idp::urls::route;
 use idp::{Error, Origin, Refusal};
 
 use crate::accept;
@@ -82,6 +83,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::OutsideDomain { .. }
         | Refusal::NoIdentifier { .. }
         | Refusal::ForeignForm
+        | Refusal::NoCookie
         | Refusal::NotAdmin { .. } => StatusCode::FORBIDDEN,
         Refusal::NotSignedIn => StatusCode::UNAUTHORIZED,
         Refusal::Locked { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -111,6 +113,7 @@ pub async fn explained(
         request.headers(),
         !request.uri().path().ends_with("/commands"),
     );
+    let path = request.uri().path().to_owned();
     let has_connection = request.version() < Version::HTTP_2;
     let has_body = !request.body().is_end_stream();
     let response = next.run(request).await;
@@ -146,7 +149,7 @@ pub async fn explained(
             what_to_do: explanation.what_to_do,
             correlation_id: origin.correlation_id,
             time: app.idp.now().format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            link: way_on(failure.as_deref()),
+            link: way_on(failure.as_deref(), &path),
         };
         (status, Html(page.to_string())).into_response()
     } else {
@@ -238,7 +241,7 @@ pub fn explain(error: Option<&Error>, status: StatusCode, app: &App) -> (Explana
             say(
                 "That cannot be done",
                 "The request was not carried out.",
-                &format!("{text}."),
+                &sentence(text),
                 "Go back, change it and try again.",
             ),
             None,
@@ -300,18 +303,33 @@ fn by_status(status: StatusCode) -> Explanation {
     }
 }
 
-/// The page may offer a way on: to sign in with another account, or home.
-fn way_on(failure: Option<&Failure>) -> Option<Link> {
-    match failure?.refusal()? {
-        Refusal::NotGranted { .. }
+/// What was wrong with an input, as a page says it.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
+}
+
+/// The page may offer a way on: to the form once more, or home. A web view may have no way back of its own.
+fn way_on(failure: Option<&Failure>, path: &str) -> Option<Link> {
+    let form = ["/sign-in", "/setup/"]
+        .iter()
+        .any(|form| path.starts_with(form));
+    let (label, href) = match failure?.refusal()? {
+        Refusal::ForeignForm | Refusal::NoCookie if form => ("Try again", path),
+        Refusal::UserDisabled { .. } if form => ("Sign in with another account", path),
+        Refusal::ForeignForm
+        | Refusal::NoCookie
+        | Refusal::NotGranted { .. }
         | Refusal::OutsideDomain { .. }
         | Refusal::NotAdmin { .. }
-        | Refusal::UserDisabled { .. } => Some(Link {
-            label: "Go to your applications".to_owned(),
-            href: "/".to_owned(),
-        }),
-        _ => None,
-    }
+        | Refusal::UserDisabled { .. } => ("Go to your applications", route::PORTAL),
+        _ => return None,
+    };
+    Some(Link {
+        label: label.to_owned(),
+        href: href.to_owned(),
+    })
 }
 
 /// One line about it.
@@ -352,4 +370,37 @@ pub fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
                 format!("{line}: {cause}")
             }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_wrong_with_an_input_is_said_in_a_sentence() {
+        assert_eq!(
+            sentence("the two passwords differ"),
+            "The two passwords differ."
+        );
+    }
+
+    #[test]
+    fn a_form_that_was_refused_leads_back_to_itself() {
+        let disabled = || Refusal::UserDisabled {
+            upn: "dave@contoso.com".to_owned(),
+        };
+        for (refusal, path, expected) in [
+            (Refusal::NoCookie, "/sign-in", "/sign-in"),
+            (Refusal::NoCookie, "/setup/link", "/setup/link"),
+            (Refusal::ForeignForm, "/sign-in/attempt", "/sign-in/attempt"),
+            (Refusal::ForeignForm, "/sign-out", "/"),
+            (disabled(), "/sign-in/attempt", "/sign-in/attempt"),
+            (disabled(), "/wsfed/app", "/"),
+        ] {
+            let link = way_on(Some(&Failure::from(refusal)), path);
+            assert_eq!(link.expect("a way on").href, expected, "{path}");
+        }
+        let expired = Failure::from(Refusal::AttemptExpired);
+        assert!(way_on(Some(&expired), "/sign-in/attempt").is_none());
+    }
 }

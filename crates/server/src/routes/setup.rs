@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::extract::{Browser, Form};
 use crate::pages;
-use crate::problem::Failure;
+use crate::problem::{Failure, sentence};
 use crate::routes::page;
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ pub async fn submit(
     };
     if let Err(error) = done {
         let failure = Failure::from(error);
-        let Some(message) = failure.invalid().map(str::to_owned) else {
+        let Some(message) = failure.invalid().map(sentence) else {
             return Err(failure);
         };
         let mut answer = show(browser, &token, upn, display_name, Some(message))?;
