@@ -87,6 +87,10 @@ pub fn router(app: App) -> Router {
             get(routes::setup::form).post(routes::setup::submit),
         )
         .route(route::COMMANDS, get(routes::commands::show))
+        .route(
+            route::WINDOWS,
+            get(routes::windows::show).post(routes::windows::change),
+        )
         .route(route::WSFED_METADATA, get(routes::metadata::of_app))
         .route(route::METADATA, get(routes::metadata::of_host))
         .route(route::SAML_METADATA, get(routes::saml::metadata))

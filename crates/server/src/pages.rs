@@ -236,7 +236,52 @@ pub struct Commands {
     pub download_href: String,
     pub back_href: String,
     /// What the script sets: name and value, in the order shown.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<(&'static str, String)>,
+    /// Whether a password alone opens it, and where that is decided.
+    pub password_alone: bool,
+    pub windows_href: String,
+}
+
+/// Lets an administrator decide whether a password alone opens an application.
+#[derive(Debug, Template)]
+#[template(path = "windows.html")]
+pub struct Windows {
+    pub app_label: String,
+    /// None when the application is no Microsoft 365 domain.
+    pub domain: Option<String>,
+    pub enabled: bool,
+    pub back: Link,
+    /// Why the last attempt was refused.
+    pub message: Option<String>,
+    /// Changes a domain over that speaks SAML, for which it cannot be turned on.
+    pub switch_command: Option<String>,
+    /// As it is now.
+    pub on: bool,
+    pub networks: Vec<String>,
+    /// As the form shows it: one in each line, and whether 500 is chosen.
+    pub typed_networks: String,
+    pub as_adfs: bool,
+    /// The administrator's own address.
+    pub from_here: String,
+    pub addresses: Vec<Address>,
+    pub action: String,
+    pub form_token: String,
+}
+
+impl Windows {
+    /// What people know it by.
+    fn name(&self) -> &str {
+        self.domain.as_ref().unwrap_or(&self.app_label)
+    }
+}
+
+/// An address to copy.
+#[derive(Debug)]
+pub struct Address {
+    /// Tells it from the others on the page.
+    pub id: &'static str,
+    pub name: &'static str,
+    pub url: String,
 }
 
 /// Asks for the first administrator.
@@ -274,6 +319,7 @@ pub struct AdminApp {
     /// Empty when the application has no domain.
     pub domain: String,
     pub commands_href: Option<String>,
+    pub windows_href: Option<String>,
     pub metadata_href: Option<String>,
     pub saml_metadata_href: Option<String>,
 }
@@ -403,6 +449,7 @@ mod tests {
                     kind: text.to_owned(),
                     domain: text.to_owned(),
                     commands_href: Some(format!("/wsfed/{text}/commands")),
+                    windows_href: Some(format!("/wsfed/{text}/windows")),
                     metadata_href: Some(format!("/wsfed/{text}/metadata")),
                     saml_metadata_href: Some(format!("/saml2/{text}/metadata")),
                 }],
@@ -477,7 +524,41 @@ mod tests {
                 script: text.to_owned(),
                 download_href: format!("?{text}"),
                 back_href: format!("/?{text}"),
-                facts: vec![(text.to_owned(), text.to_owned())],
+                facts: vec![("Issuer", text.to_owned())],
+                password_alone: true,
+                windows_href: format!("/wsfed/{text}/windows"),
+            }
+        }
+    }
+
+    impl Windows {
+        fn sample(text: &str) -> Self {
+            Self {
+                app_label: text.to_owned(),
+                domain: Some(text.to_owned()),
+                enabled: false,
+                back: Link::sample(text),
+                message: Some(text.to_owned()),
+                switch_command: None,
+                on: true,
+                networks: vec![text.to_owned()],
+                typed_networks: text.to_owned(),
+                as_adfs: true,
+                from_here: text.to_owned(),
+                addresses: vec![Address {
+                    id: "mex",
+                    name: "Metadata exchange",
+                    url: text.to_owned(),
+                }],
+                action: format!("/wsfed/{text}/windows"),
+                form_token: text.to_owned(),
+            }
+        }
+
+        fn by_saml(text: &str) -> Self {
+            Self {
+                switch_command: Some(text.to_owned()),
+                ..Self::sample(text)
             }
         }
     }
@@ -517,6 +598,8 @@ mod tests {
             page("sign-out-result", &SignOutResult::sample(text)),
             page("sign-out-step", &SignOutStep::sample(text)),
             page("commands", &Commands::sample(text)),
+            page("windows", &Windows::sample(text)),
+            page("windows-by-saml", &Windows::by_saml(text)),
             page("setup", &Setup::sample(text)),
         ]
     }

@@ -10,6 +10,7 @@ pub mod setup;
 pub mod sign_in;
 pub mod sign_out;
 pub mod trust;
+pub mod windows;
 pub mod wsfed;
 
 use askama::Template;
@@ -18,11 +19,24 @@ use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use idp::Refusal;
+use idp::sessions::SignedIn;
 use idp::sign_on::PostBack;
+use store::User;
 
 use crate::app::App;
 use crate::pages;
 use crate::problem::Failure;
+
+/// The administrator who is signed in; everybody else is refused.
+fn only_for_admins(person: SignedIn) -> Result<User, Refusal> {
+    if person.user.admin {
+        Ok(person.user)
+    } else {
+        let upn = person.user.upn;
+        Err(Refusal::NotAdmin { upn })
+    }
+}
 
 /// A page, rendered.
 fn page(template: &impl Template) -> Result<Html<String>, Failure> {

@@ -2,7 +2,9 @@
 
 use protocol::saml2;
 use serde::Serialize;
-use store::{Active, App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed};
+use store::{
+    Active, App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
+};
 
 use super::add::{acs, name_id_rule, saml_attributes};
 use super::{AppInfo, find_app};
@@ -78,6 +80,28 @@ impl Idp {
         change: AppChange,
         origin: &Origin,
     ) -> Result<AppInfo> {
+        self.change_app_by(None, reference, change, origin).await
+    }
+
+    /// The same for an administrator who is signed in, whom the audit names.
+    pub async fn change_app_as(
+        &self,
+        admin: &User,
+        reference: &str,
+        change: AppChange,
+        origin: &Origin,
+    ) -> Result<AppInfo> {
+        self.change_app_by(Some(admin), reference, change, origin)
+            .await
+    }
+
+    async fn change_app_by(
+        &self,
+        admin: Option<&User>,
+        reference: &str,
+        change: AppChange,
+        origin: &Origin,
+    ) -> Result<AppInfo> {
         let mut write = self.store.write().await?;
         let before = find_app(&mut write, reference).await?;
         let issuer = write
@@ -88,6 +112,9 @@ impl Idp {
             .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
         let after = changed(&before, &change)?;
         let mut entry = Entry::new("app.changed", origin).app(&before.id);
+        if let Some(admin) = admin {
+            entry = entry.user(&admin.upn);
+        }
         for (what, from, to) in differences(&before, &after) {
             entry = entry.with(what, format!("{from} -> {to}"));
         }

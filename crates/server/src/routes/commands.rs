@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{page, sign_in};
+use crate::routes::{only_for_admins, page, sign_in};
 
 /// `GET /wsfed/{app_id}/commands`; `?download` names the file.
 pub async fn show(
@@ -30,10 +30,7 @@ pub async fn show(
         }
         None => return Err(Refusal::NotSignedIn.into()),
     };
-    if !person.user.admin {
-        let upn = person.user.upn;
-        return Err(Refusal::NotAdmin { upn }.into());
-    }
+    only_for_admins(person)?;
     let shown = app.idp.app_by_id(&app_id).await?;
     let federation = app.idp.federation_of(shown.clone())?;
     let script = federate::commands(&federation);
@@ -65,25 +62,40 @@ pub async fn show(
             Protocol::Wsfed,
         ),
     };
-    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let until = shown.certificate_expires_at.format("%Y-%m-%d").to_string();
+    let text = |value: &str| Some(value.to_owned());
+    let facts = [
+        ("Domain", text(&federation.domain)),
+        ("Issuer (IssuerUri)", text(&federation.issuer)),
+        (
+            "Sign-in (PassiveSignInUri)",
+            text(&federation.passive_sign_in_url),
+        ),
+        ("Sign-out (SignOutUri)", text(&federation.sign_out_url)),
+        (
+            "Metadata exchange (MetadataExchangeUri)",
+            federation.metadata_exchange_url.clone(),
+        ),
+        (
+            "WS-Trust (ActiveSignInUri)",
+            federation.active_sign_in_url.clone(),
+        ),
+        ("Protocol", text(protocol)),
+        ("Metadata", metadata.clone()),
+        (
+            "Certificate thumbprint (SHA-1)",
+            text(&federation.thumbprint),
+        ),
+        ("Certificate valid until", Some(until)),
+        ("Microsoft cloud", text(federation.cloud.as_str())),
+    ];
     Ok(page(&pages::Commands {
-        facts: vec![
-            fact("Domain", &federation.domain),
-            fact("Issuer (IssuerUri)", &federation.issuer),
-            fact(
-                "Sign-in (PassiveSignInUri)",
-                &federation.passive_sign_in_url,
-            ),
-            fact("Sign-out (SignOutUri)", &federation.sign_out_url),
-            fact("Protocol", protocol),
-            fact("Metadata", metadata.as_deref().unwrap_or_default()),
-            fact("Certificate thumbprint (SHA-1)", &federation.thumbprint),
-            fact(
-                "Certificate valid until",
-                &shown.certificate_expires_at.format("%Y-%m-%d").to_string(),
-            ),
-            fact("Microsoft cloud", federation.cloud.as_str()),
-        ],
+        facts: facts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+        password_alone: shown.active.is_some_and(|active| active.on),
+        windows_href: format!("/wsfed/{app_id}/windows"),
         protocol,
         other_protocol,
         limits: federation.limits(),

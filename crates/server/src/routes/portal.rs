@@ -39,6 +39,7 @@ pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Respon
                 label: app.label,
                 domain: app.domain.unwrap_or_default(),
                 commands_href: app.commands_url,
+                windows_href: app.active.map(|_| format!("/wsfed/{}/windows", app.id)),
                 metadata_href: app.federation_metadata_url,
                 saml_metadata_href: app.saml_metadata_url,
             })
