@@ -26,5 +26,7 @@ mod serve;
 mod shibboleth;
 #[path = "end_to_end/wiki.rs"]
 mod wiki;
+#[path = "end_to_end/windows_page.rs"]
+mod windows_page;
 #[path = "end_to_end/wsfed.rs"]
 mod wsfed;

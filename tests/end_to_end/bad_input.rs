@@ -157,6 +157,7 @@ async fn an_address_of_no_application_is_not_found() {
             for path in [
                 "",
                 "/commands",
+                "/windows",
                 "/FederationMetadata/2007-06/FederationMetadata.xml",
             ] {
                 let page = browser

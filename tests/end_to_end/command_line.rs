@@ -1,6 +1,7 @@
 //! The command line: set-up without the web, on the same database while the server runs.
 
 use harness::{Setup, databases};
+use serde_json::json;
 
 use crate::company::{Contoso, PASSWORD, add_user, text};
 
@@ -264,6 +265,101 @@ async fn mistakes_go_to_standard_error_with_the_fix_and_change_nothing() {
         );
         assert!(short.failed().contains("at least 8"));
         assert_eq!(contoso.audit().len(), before);
+    }
+}
+
+#[tokio::test]
+async fn whether_a_password_alone_opens_an_app_is_decided_and_shown() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        let (server, id) = (&contoso.server, contoso.id());
+        let active = || server.cli_json(&["app", "show", id])["active"].clone();
+        let base = server.url(&format!("/wsfed/{id}/trust"));
+        for (field, path) in [
+            ("mex_url", "/mex"),
+            ("trust2005_url", "/2005/usernamemixed"),
+            ("trust13_url", "/13/usernamemixed"),
+        ] {
+            assert_eq!(text(&contoso.app, field), format!("{base}{path}"));
+        }
+        let off = json!({"on": false, "networks": [], "credential_status": 400});
+        assert_eq!(active(), off);
+
+        for (arguments, words) in [
+            (
+                &["--active", "on", "--active-from", "203.0.113.7/24"][..],
+                "write 203.0.113.0/24",
+            ),
+            (
+                &["--active", "on", "--active-from", "2001:db8::7"],
+                "write 2001:db8::/64",
+            ),
+            (
+                &["--active", "on", "--active-from", "contoso.com"],
+                "such as 203.0.113.0/24",
+            ),
+            (&["--active", "on", "--active-status", "403"], "400"),
+            (&["--active", "perhaps"], "on, off"),
+            (
+                &["--protocol", "saml", "--active", "on"],
+                "--protocol wsfed",
+            ),
+        ] {
+            let failed = server
+                .cli(&[&["app", "set", id], arguments].concat())
+                .failed();
+            assert!(failed.contains(words), "{arguments:?}: {failed}");
+        }
+        assert_eq!(active(), off);
+
+        let opened = server.cli(&["app", "set", id, "--active", "on"]);
+        for words in [
+            "second factor",
+            "from everywhere",
+            "--active-from",
+            "--active off",
+        ] {
+            assert!(opened.stderr.contains(words), "{}", opened.stderr);
+        }
+        let shown = opened.succeeded();
+        for words in [
+            "gets a token (on), from everywhere",
+            text(&contoso.app, "mex_url"),
+        ] {
+            assert!(shown.contains(words), "{shown}");
+        }
+
+        let (one, other) = ("203.0.113.0/24", "2001:db8::/48");
+        server
+            .cli(&[
+                "app",
+                "set",
+                id,
+                "--active-from",
+                one,
+                "--active-from",
+                other,
+                "--active-status",
+                "500",
+            ])
+            .succeeded();
+        let expected = json!({"on": true, "networks": [one, other], "credential_status": 500});
+        assert_eq!(active(), expected);
+        let shown = server.cli(&["app", "show", id]).succeeded();
+        assert!(
+            shown.contains(&format!("from {one} {other} only; refused with 500")),
+            "{shown}"
+        );
+
+        let everywhere = ["app", "set", id, "--active-from", "none"];
+        assert_eq!(
+            server.cli_json(&everywhere)["active"]["networks"],
+            json!([])
+        );
+        let saml = server.cli_json(&["app", "set", id, "--protocol", "saml"]);
+        assert_eq!(saml["active"]["on"], false);
+        let shown = server.cli(&["app", "show", id]).succeeded();
+        assert!(shown.contains("gets no token (off)"), "{shown}");
     }
 }
 

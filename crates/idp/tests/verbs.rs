@@ -656,11 +656,7 @@ async fn a_password_alone_opens_an_app_only_once_that_was_turned_on() {
         label: Some("Office".to_owned()),
         ..AppChange::default()
     };
-    let origin = at("command line");
-    let renamed = contoso
-        .idp
-        .change_app("contoso.com", renamed, &origin)
-        .await;
+    let renamed = change(&contoso, "contoso.com", renamed).await;
     assert_eq!(
         renamed.expect("changed").active,
         Some(expected),
