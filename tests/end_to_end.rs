@@ -10,6 +10,8 @@ mod command_line;
 mod company;
 #[path = "end_to_end/demo.rs"]
 mod demo;
+#[path = "end_to_end/device_setup.rs"]
+mod device_setup;
 #[path = "end_to_end/portal.rs"]
 mod portal;
 #[path = "end_to_end/saml.rs"]

@@ -61,14 +61,49 @@ impl Deref for Chromium {
 impl Chromium {
     /// What Chromium has complained about since the last time: violated policies, missing files, errors of scripts.
     pub async fn complaints(&self) -> Vec<String> {
+        self.log("browser").await
+    }
+
+    /// What went over the network and happened to pages since the last time: events of the DevTools protocol as
+    /// (method, parameters).
+    pub async fn events(&self) -> Vec<(String, Value)> {
+        let event = |line: String| {
+            let mut line: Value = serde_json::from_str(&line).expect("an event is JSON");
+            let event = &mut line["message"];
+            let method = event["method"].as_str().unwrap_or_default().to_owned();
+            (method, event["params"].take())
+        };
+        self.log("performance")
+            .await
+            .into_iter()
+            .map(event)
+            .collect()
+    }
+
+    /// A command of the DevTools protocol, for what `WebDriver` has no words for.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let body = json!({ "cmd": command, "params": parameters });
+        self.ask("goog/cdp/execute", &body).await
+    }
+
+    async fn log(&self, kind: &str) -> Vec<String> {
+        let log = self.ask("se/log", &json!({ "type": kind })).await;
+        let lines = log.as_array();
+        let lines = lines.unwrap_or_else(|| panic!("chromedriver gives no log: {log}"));
+        let message = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
+        lines.iter().map(message).collect()
+    }
+
+    /// What chromedriver has to say beyond the standard.
+    async fn ask(&self, endpoint: &str, body: &Value) -> Value {
         let session = self.client.session_id().await;
         let session = session.ok().flatten().expect("the session is open");
-        let log: Value = reqwest::Client::builder()
+        let mut answer: Value = reqwest::Client::builder()
             .no_proxy()
             .build()
             .expect("the client needs nothing from outside")
-            .post(format!("{}/session/{session}/se/log", self.driver))
-            .body(json!({ "type": "browser" }).to_string())
+            .post(format!("{}/session/{session}/{endpoint}", self.driver))
+            .body(body.to_string())
             .send()
             .await
             .expect("chromedriver answers")
@@ -76,10 +111,9 @@ impl Chromium {
             .await
             .map(|body| serde_json::from_slice(&body).expect("chromedriver answers with JSON"))
             .expect("the answer arrives whole");
-        let lines = log["value"].as_array();
-        let lines = lines.unwrap_or_else(|| panic!("chromedriver gives no log: {log}"));
-        let message = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
-        lines.iter().map(message).collect()
+        let value = answer["value"].take();
+        assert!(value.get("error").is_none(), "{endpoint}: {value}");
+        value
     }
 
     /// Keeps what the window shows as `target/screenshots/{name}.png` and says where.
@@ -145,7 +179,7 @@ impl Drop for Driver {
 fn capabilities(profile: &Path, width: u32, height: u32) -> Map<String, Value> {
     let capabilities = json!({
         "acceptInsecureCerts": true,
-        "goog:loggingPrefs": { "browser": "ALL" },
+        "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         "goog:chromeOptions": { "args": [
             "--headless=new",
             // Containers have neither user namespaces for its sandbox nor a large /dev/shm.

@@ -13,6 +13,7 @@ use crate::accept;
 use crate::app::App;
 use crate::extract::RequestOrigin;
 use crate::pages::{self, Link};
+use crate::routes::sign_in::ANOTHER;
 
 /// Why a handler has no answer. Becomes a page in [`explained`], which knows the correlation id.
 #[derive(Debug)]
@@ -312,23 +313,29 @@ pub fn sentence(text: &str) -> String {
 
 /// The page may offer a way on: to the form once more, or home. A web view may have no way back of its own.
 fn way_on(failure: Option<&Failure>, path: &str) -> Option<Link> {
-    let form = ["/sign-in", "/setup/"]
-        .iter()
-        .any(|form| path.starts_with(form));
+    let attempt = path.starts_with("/sign-in/");
+    let form = attempt || path == route::SIGN_IN || path.starts_with("/setup/");
     let (label, href) = match failure?.refusal()? {
-        Refusal::ForeignForm | Refusal::NoCookie if form => ("Try again", path),
-        Refusal::UserDisabled { .. } if form => ("Sign in with another account", path),
+        Refusal::ForeignForm | Refusal::NoCookie if form => ("Try again", path.to_owned()),
+        Refusal::UserDisabled { .. } if form => ("Sign in with another account", path.to_owned()),
+        Refusal::NotGranted { .. }
+        | Refusal::OutsideDomain { .. }
+        | Refusal::OtherSubject { .. }
+            if attempt =>
+        {
+            ("Sign in with another account", format!("{path}?{ANOTHER}"))
+        }
         Refusal::ForeignForm
         | Refusal::NoCookie
         | Refusal::NotGranted { .. }
         | Refusal::OutsideDomain { .. }
         | Refusal::NotAdmin { .. }
-        | Refusal::UserDisabled { .. } => ("Go to your applications", route::PORTAL),
+        | Refusal::UserDisabled { .. } => ("Go to your applications", route::PORTAL.to_owned()),
         _ => return None,
     };
     Some(Link {
         label: label.to_owned(),
-        href: href.to_owned(),
+        href,
     })
 }
 
@@ -389,12 +396,22 @@ mod tests {
         let disabled = || Refusal::UserDisabled {
             upn: "dave@contoso.com".to_owned(),
         };
+        let not_granted = || Refusal::NotGranted {
+            upn: "carol@contoso.com".to_owned(),
+            label: "Contoso 365".to_owned(),
+        };
         for (refusal, path, expected) in [
             (Refusal::NoCookie, "/sign-in", "/sign-in"),
             (Refusal::NoCookie, "/setup/link", "/setup/link"),
             (Refusal::ForeignForm, "/sign-in/attempt", "/sign-in/attempt"),
             (Refusal::ForeignForm, "/sign-out", "/"),
             (disabled(), "/sign-in/attempt", "/sign-in/attempt"),
+            (
+                not_granted(),
+                "/sign-in/attempt",
+                "/sign-in/attempt?another",
+            ),
+            (not_granted(), "/wsfed/app", "/"),
             (disabled(), "/wsfed/app", "/"),
         ] {
             let link = way_on(Some(&Failure::from(refusal)), path);

@@ -1,6 +1,6 @@
 //! Signing in. Every step comes back to `/sign-in/{attempt}`, which decides from what is stored what comes next.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use idp::attempts::{Begun, Target};
@@ -60,12 +60,17 @@ pub async fn submit_plain(
     .await
 }
 
+/// The query with which the dispatcher asks again, whoever is signed in.
+pub const ANOTHER: &str = "another";
+
 /// `GET /sign-in/{attempt}`: the dispatcher.
 pub async fn attempt(
     State(app): State<App>,
     Path(attempt): Path<String>,
+    RawQuery(query): RawQuery,
     browser: Browser,
 ) -> Result<Response, Failure> {
+    let another = query.as_deref() == Some(ANOTHER);
     let begun = begun(&app, &attempt, &browser).await?;
     let here = format!("{}/{attempt}", route::SIGN_IN);
     match &begun.target {
@@ -76,18 +81,24 @@ pub async fn attempt(
         Target::WsFed { app_id, request } => {
             let request = stored_request(request)?;
             let (session, origin) = (browser.session(), browser.origin.now());
-            let outcome = app
-                .idp
-                .wsfed_sign_on(app_id, &request, session.as_ref(), begun.begun_at, &origin)
-                .await?;
+            let outcome = if another {
+                SignOn::Authenticate
+            } else {
+                app.idp
+                    .wsfed_sign_on(app_id, &request, session.as_ref(), begun.begun_at, &origin)
+                    .await?
+            };
             go_on(&app, browser, &here, app_id, request.username, outcome).await
         }
         Target::Saml { app_id, request } => {
             let (session, origin) = (browser.session(), browser.origin.now());
-            let outcome = app
-                .idp
-                .saml_sign_on(app_id, request, session.as_ref(), begun.begun_at, &origin)
-                .await?;
+            let outcome = if another {
+                SignOn::Authenticate
+            } else {
+                app.idp
+                    .saml_sign_on(app_id, request, session.as_ref(), begun.begun_at, &origin)
+                    .await?
+            };
             let username = request.username().map(str::to_owned);
             go_on(&app, browser, &here, app_id, username, outcome).await
         }
