@@ -4,12 +4,12 @@ mod add;
 mod change;
 
 pub use add::{NewMicrosoft365, NewSaml, NewWsFed};
-pub use change::{AppChange, Preview, SamlChange};
+pub use change::{ActiveChange, AppChange, Preview, SamlChange};
 
 use serde::Serialize;
 use store::{
-    App, AppKind, AttributeRule, Group, Issuer, NameIdRule, Protocol, SamlSettings, SigningKey,
-    User,
+    Active, App, AppKind, AttributeRule, Group, Issuer, NameIdRule, Protocol, SamlSettings,
+    SigningKey, User,
 };
 
 use crate::audit::Entry;
@@ -34,7 +34,7 @@ pub struct AppInfo {
     pub cloud: Option<String>,
     pub entra_url: Option<String>,
     pub issuer: String,
-    /// WS-Federation only, and so down to the federation metadata.
+    /// WS-Federation only, and so down to whether a password alone opens it.
     pub realm: Option<String>,
     pub reply_urls: Vec<String>,
     pub name_id: Option<NameIdRule>,
@@ -42,6 +42,10 @@ pub struct AppInfo {
     pub wsfed_url: Option<String>,
     pub signout_url: Option<String>,
     pub federation_metadata_url: Option<String>,
+    pub mex_url: Option<String>,
+    pub trust2005_url: Option<String>,
+    pub trust13_url: Option<String>,
+    pub active: Option<Active>,
     /// SAML only, and so down to all that is set for it.
     pub saml_sso_url: Option<String>,
     pub saml_slo_url: Option<String>,
@@ -162,6 +166,11 @@ impl Idp {
         })();
         let (domain, cloud, commands_url, passive_sign_in_url, sign_out_url) =
             federation.ok_or_else(no_commands)?;
+        // Turned off they answer with a fault, so that turning them on needs no visit to Microsoft.
+        let (metadata_exchange_url, active_sign_in_url) = match app.protocol {
+            Protocol::Wsfed => (app.mex_url, app.trust2005_url),
+            Protocol::Saml => (None, None),
+        };
         Ok(Federation {
             signing_certificate: app
                 .signing_certificate
@@ -177,6 +186,8 @@ impl Idp {
             issuer: app.issuer,
             passive_sign_in_url,
             sign_out_url,
+            metadata_exchange_url,
+            active_sign_in_url,
             commands_url,
         })
     }
@@ -243,6 +254,10 @@ impl Idp {
             wsfed_url: by_wsfed(self.urls.wsfed(&app.id)),
             signout_url: by_wsfed(self.urls.wsfed_sign_out(&app.id)),
             federation_metadata_url: by_wsfed(self.urls.wsfed_metadata(&app.id)),
+            mex_url: by_wsfed(self.urls.mex(&app.id)),
+            trust2005_url: by_wsfed(self.urls.trust_2005(&app.id)),
+            trust13_url: by_wsfed(self.urls.trust_13(&app.id)),
+            active: app.wsfed.as_ref().map(|wsfed| wsfed.active.clone()),
             saml_sso_url: by_saml(self.urls.saml(&app.id)),
             saml_slo_url: by_saml(self.urls.saml_sign_out(&app.id)),
             saml_metadata_url: by_saml(self.urls.saml_metadata(&app.id)),

@@ -23,6 +23,10 @@ pub struct Federation {
     pub passive_sign_in_url: String,
     /// The `signOutUri`.
     pub sign_out_url: String,
+    /// The `metadataExchangeUri`, of a domain that speaks WS-Federation.
+    pub metadata_exchange_url: Option<String>,
+    /// The `activeSignInUri`, likewise.
+    pub active_sign_in_url: Option<String>,
     /// The certificate that verifies tokens: DER as base64 on one line.
     pub signing_certificate: String,
     /// The certificate's SHA-1 thumbprint, upper-case hex, as Windows and Entra show it.
@@ -74,7 +78,7 @@ fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
         IssuerUri = {issuer}
         PassiveSignInUri = {passive_sign_in_url}
         SignOutUri = {sign_out_url}
-        SigningCertificate = {signing_certificate}
+{active}        SigningCertificate = {signing_certificate}
         PreferredAuthenticationProtocol = {protocol}
         PromptLoginBehavior = 'nativeSupport'
         FederatedIdpMfaBehavior = 'acceptIfMfaDoneByFederatedIdp'
@@ -93,6 +97,13 @@ fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
         issuer = quoted(&federation.issuer),
         passive_sign_in_url = quoted(&federation.passive_sign_in_url),
         sign_out_url = quoted(&federation.sign_out_url),
+        active = [
+            ("MetadataExchangeUri", &federation.metadata_exchange_url),
+            ("ActiveSignInUri", &federation.active_sign_in_url),
+        ]
+        .into_iter()
+        .filter_map(|(name, url)| Some(format!("        {name} = {}\n", quoted(url.as_ref()?))))
+        .collect::<String>(),
         signing_certificate = quoted(&federation.signing_certificate),
     )
 }
@@ -184,22 +195,25 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
-        fn no_value_leaves_its_quotes(values in prop::array::uniform8(hostile())) {
-            prop_assert_eq!(check(&values, &commands(&federation(&values))), Ok(()));
-            prop_assert_eq!(check(&values, &commands(&by_saml(&values))), Ok(()));
+        fn no_value_leaves_its_quotes(values in prop::array::uniform10(hostile())) {
+            for speaking in [federation, by_saml] {
+                prop_assert_eq!(check(&values, speaking, &commands(&speaking(&values))), Ok(()));
+            }
         }
     }
 
     #[test]
-    fn the_script_of_the_other_protocol_differs_by_its_name_alone() {
+    fn a_domain_by_saml_has_another_protocol_and_no_addresses_of_ws_trust() {
         let script = commands(&federation(&contoso()));
         let tree = parse(&script).expect("it is PowerShell");
         let protocol = value_of("PreferredAuthenticationProtocol", &tree, &script);
         assert_eq!(protocol, Ok("wsFed".into()));
-        assert_eq!(
-            commands(&by_saml(&contoso())),
-            script.replace("'wsFed'", "'saml'")
-        );
+        let expected: String = script
+            .replace("'wsFed'", "'saml'")
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("/trust/"))
+            .collect();
+        assert_eq!(commands(&by_saml(&contoso())), expected);
     }
 
     #[test]
@@ -215,7 +229,7 @@ mod tests {
         let merely_enclosed = |value: &str| format!("'{value}'");
         let only_doubled = |value: &str| format!("'{}'", value.replace('\'', "''"));
         let broken = |values: &Values, quoted: &dyn Fn(&str) -> String| {
-            check(values, &script(&federation(values), quoted)).is_err()
+            check(values, federation, &script(&federation(values), quoted)).is_err()
         };
         let labelled = |label: &str| {
             let mut values = contoso();
@@ -232,20 +246,6 @@ mod tests {
             &only_doubled
         ));
         assert!(broken(&labelled("a\nb"), &only_doubled));
-    }
-
-    #[test]
-    fn a_domain_by_saml_differs_in_the_protocol_and_nothing_else() {
-        let by_saml = Federation {
-            protocol: Protocol::Saml,
-            ..federation(&contoso())
-        };
-        let expected = commands(&federation(&contoso())).replace(
-            "PreferredAuthenticationProtocol = 'wsFed'",
-            "PreferredAuthenticationProtocol = 'saml'",
-        );
-        assert_eq!(commands(&by_saml), expected);
-        assert!(expected.contains("'saml'"));
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         for write in [
             "\n            New-Mg",
             "\n            Update-Mg",
-            "Invoke-MgGraphRequest ",
+            "\n                Invoke-MgGraphRequest ",
         ] {
             assert!(saved < TEMPLATE.find(write).expect(write), "{write}");
         }
@@ -280,9 +280,9 @@ mod tests {
     }
 
     /// The values by which one app's script differs from another's, in the order of `NAMES`.
-    type Values = [String; 8];
+    type Values = [String; 10];
 
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 10] = [
         "DisplayName",
         "$domain",
         "IssuerUri",
@@ -291,6 +291,8 @@ mod tests {
         "SigningCertificate",
         "$thumbprint",
         "$source",
+        "MetadataExchangeUri",
+        "ActiveSignInUri",
     ];
 
     fn contoso() -> Values {
@@ -304,6 +306,8 @@ mod tests {
             "MIIC+zCCAeOgAwIBAgIQ".into(),
             "0123456789ABCDEF0123456789ABCDEF01234567".into(),
             format!("{base}/commands"),
+            format!("{base}/trust/mex"),
+            format!("{base}/trust/2005/usernamemixed"),
         ]
     }
 
@@ -317,6 +321,8 @@ mod tests {
             certificate,
             thumbprint,
             commands,
+            metadata_exchange,
+            active,
         ] = values.clone();
         Federation {
             app_id: "663a8fb979aa83c58df6081e".into(),
@@ -326,6 +332,8 @@ mod tests {
             protocol: Protocol::Wsfed,
             passive_sign_in_url: passive,
             sign_out_url: sign_out,
+            metadata_exchange_url: Some(metadata_exchange),
+            active_sign_in_url: Some(active),
             signing_certificate: certificate,
             thumbprint,
             cloud: Cloud::Worldwide,
@@ -337,6 +345,8 @@ mod tests {
     fn by_saml(values: &Values) -> Federation {
         Federation {
             protocol: Protocol::Saml,
+            metadata_exchange_url: None,
+            active_sign_in_url: None,
             ..federation(values)
         }
     }
@@ -357,7 +367,11 @@ mod tests {
     }
 
     /// What makes a script one that its values cannot bend.
-    fn check(values: &Values, script: &str) -> Result<(), String> {
+    fn check(
+        values: &Values,
+        speaking: fn(&Values) -> Federation,
+        script: &str,
+    ) -> Result<(), String> {
         if let Some(odd) = script.chars().find(|c| !matches!(c, ' '..='~' | '\n')) {
             return Err(format!("{odd:?} stands in the script"));
         }
@@ -365,11 +379,16 @@ mod tests {
             return Err("an empty line ends the block in a plain console".into());
         }
         let tree = parse(script)?;
-        let harmless = commands(&federation(&values.each_ref().map(|value| word_for(value))));
+        let harmless = commands(&speaking(&values.each_ref().map(|value| word_for(value))));
         if shape(&tree) != shape(&parse(&harmless)?) {
             return Err("a value changed the shape of the script".into());
         }
+        let only_wsfed = ["MetadataExchangeUri", "ActiveSignInUri"];
+        let by_saml = speaking(values).protocol == Protocol::Saml;
         for (name, expected) in NAMES.iter().zip(values) {
+            if by_saml && only_wsfed.contains(name) {
+                continue;
+            }
             let found = value_of(name, &tree, script)?;
             if found != *expected {
                 return Err(format!("{name} is {found:?} instead of {expected:?}"));

@@ -1,7 +1,9 @@
 //! The door: text from outside becomes a value that cannot be wrong, or an error that says what is.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use store::Source;
 use url::{Host, Url};
 use zeroize::Zeroizing;
@@ -207,6 +209,47 @@ pub fn reply_url(what: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// A network in CIDR notation, or a single address as the network that holds nothing else.
+pub fn network(text: &str) -> Result<IpNet> {
+    let text = text.trim();
+    let read = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let Ok(network) = read else {
+        return invalid(format!(
+            "“{}” is neither a network such as 203.0.113.0/24 nor an address such as 203.0.113.7",
+            shown(text)
+        ));
+    };
+    match unmapped(network) {
+        // Requests are counted by that much, so anything narrower would never be met.
+        IpNet::V6(narrow) if narrow.prefix_len() > 64 => {
+            let whole = Ipv6Net::new_assert(narrow.addr(), 64).trunc();
+            invalid(format!(
+                "“{}” is narrower than /64, and a person on IPv6 has a whole /64 to choose addresses from; write {whole}",
+                shown(text)
+            ))
+        }
+        network if network.addr() != network.network() => invalid(format!(
+            "“{}” is an address inside of a network; write {} for that network",
+            shown(text),
+            network.trunc()
+        )),
+        network => Ok(network),
+    }
+}
+
+/// An IPv4 network that is written as one of IPv6, as what requests from there are taken for.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else {
+        return network;
+    };
+    match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+        (Some(address), Some(prefix)) => Ipv4Net::new_assert(address, prefix).into(),
+        _ => network,
+    }
+}
+
 /// A URI that names somebody: a realm or an issuer. Compared as text, so it is kept as written.
 pub fn uri(what: &str, text: &str) -> Result<String> {
     let fits = text.len() <= 1000
@@ -403,6 +446,40 @@ mod tests {
                 && !within("contoso.com.evil.example")
                 && !within("com.example")
         );
+    }
+
+    #[test]
+    fn networks_are_written_in_one_way() {
+        for (text, expected) in [
+            ("203.0.113.0/24", "203.0.113.0/24"),
+            (" 203.0.113.7 ", "203.0.113.7/32"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("2001:DB8:0:1::/64", "2001:db8:0:1::/64"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+            ("::ffff:203.0.113.7", "203.0.113.7/32"),
+        ] {
+            let network = network(text).expect(text);
+            assert_eq!(network.to_string(), expected);
+        }
+        for (text, fix) in [
+            ("203.0.113.7/24", "write 203.0.113.0/24 "),
+            ("2001:db8:0:1::7/48", "write 2001:db8::/48 "),
+            ("::ffff:203.0.113.7/120", "write 203.0.113.0/24 "),
+            ("2001:db8:0:1::7/96", "write 2001:db8:0:1::/64"),
+            ("2001:db8:0:1::/72", "write 2001:db8:0:1::/64"),
+            ("2001:db8:0:1::7", "write 2001:db8:0:1::/64"),
+            ("", "such as"),
+            ("none", "such as"),
+            ("contoso.com", "such as"),
+            ("203.0.113.0/33", "such as"),
+            ("203.0.113.0/24, 192.0.2.0/24", "such as"),
+            ("203.0.113", "such as"),
+            ("203.0.113.007", "such as"),
+        ] {
+            let error = network(text).expect_err(text).to_string();
+            assert!(error.contains(fix), "{text:?}: {error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use crypto::certificate::SigningKey;
 use crypto::xml_signature;
-use idp::apps::{AppChange, NewMicrosoft365, NewSaml, NewWsFed, SamlChange};
+use idp::apps::{ActiveChange, AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, SamlChange};
 use idp::attempts::Target;
 use idp::clock::ManualClock;
 use idp::cloud::Cloud;
@@ -24,7 +24,7 @@ use idp::urls::Urls;
 use idp::{Error, Idp, Origin, Refusal};
 use protocol::saml2::{self, Arrived};
 use protocol::wsfed::{Message, SignIn};
-use store::Store;
+use store::{Active, Protocol, Store};
 use zeroize::Zeroizing;
 
 const PASSWORD: &str = "correct horse battery";
@@ -579,6 +579,187 @@ async fn every_outcome_is_on_record() {
             .expect("JSON")
             .contains("My-Passw0rd")
     }));
+}
+
+/// Changes whether a password alone opens an app; on, its networks, its status.
+async fn open(
+    contoso: &Contoso,
+    app: &str,
+    on: Option<bool>,
+    networks: &[&str],
+    credential_status: Option<u16>,
+) -> Result<AppInfo, Error> {
+    let active = ActiveChange {
+        on,
+        networks: networks.iter().map(|&network| network.into()).collect(),
+        credential_status,
+    };
+    let settings = AppChange {
+        active,
+        ..AppChange::default()
+    };
+    change(contoso, app, settings).await
+}
+
+async fn speak(contoso: &Contoso, protocol: Protocol, on: Option<bool>) -> Result<AppInfo, Error> {
+    let settings = AppChange {
+        protocol: Some(protocol),
+        active: ActiveChange {
+            on,
+            ..ActiveChange::default()
+        },
+        ..AppChange::default()
+    };
+    change(contoso, "contoso.com", settings).await
+}
+
+async fn change(contoso: &Contoso, app: &str, change: AppChange) -> Result<AppInfo, Error> {
+    // Lines of the same microsecond have no order.
+    contoso.clock.advance(TimeDelta::seconds(1));
+    let origin = at("command line");
+    contoso.idp.change_app(app, change, &origin).await
+}
+
+#[tokio::test]
+async fn a_password_alone_opens_an_app_only_once_that_was_turned_on() {
+    let contoso = Contoso::new().await;
+    let app = contoso.idp.app("contoso.com").await.expect("an app");
+    assert_eq!(app.active, Some(Active::default()));
+    assert!(!Active::default().on);
+
+    let written = [
+        "203.0.113.0/24",
+        "192.0.2.7",
+        "192.0.2.7/32",
+        "2001:DB8::/48",
+    ];
+    let opened = open(&contoso, "contoso.com", Some(true), &written, Some(500)).await;
+    let expected = Active {
+        on: true,
+        networks: ["203.0.113.0/24", "192.0.2.7/32", "2001:db8::/48"]
+            .map(String::from)
+            .into(),
+        credential_status: 500,
+    };
+    assert_eq!(opened.expect("changed").active.as_ref(), Some(&expected));
+    let line = &contoso.idp.audit(1, None).await.expect("the audit")[0];
+    assert_eq!(
+        serde_json::Value::Object(line.details.clone()),
+        serde_json::json!({
+            "ws-trust": "off -> on",
+            "ws-trust from": "everywhere -> 203.0.113.0/24 192.0.2.7/32 2001:db8::/48",
+            "ws-trust refusal status": "400 -> 500",
+        })
+    );
+
+    let renamed = AppChange {
+        label: Some("Office".to_owned()),
+        ..AppChange::default()
+    };
+    let origin = at("command line");
+    let renamed = contoso
+        .idp
+        .change_app("contoso.com", renamed, &origin)
+        .await;
+    assert_eq!(
+        renamed.expect("changed").active,
+        Some(expected),
+        "what is not named stays"
+    );
+    let everywhere = open(&contoso, "contoso.com", None, &["none"], None).await;
+    let active = everywhere.expect("changed").active.expect("settings");
+    assert_eq!((active.on, active.networks.len()), (true, 0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_about_networks_and_statuses_changes_nothing() {
+    let contoso = Contoso::new().await;
+    let many: Vec<String> = (0..=100).map(|i| format!("10.0.{i}.0/24")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (networks, status, fix) in [
+        (&["203.0.113.7/24"][..], None, "write 203.0.113.0/24"),
+        (
+            &["192.0.2.0/24", "2001:db8::1/128"],
+            None,
+            "write 2001:db8::/64",
+        ),
+        (&["192.0.2.0/24", "none"], None, "a network such as"),
+        (&many, None, "name larger ones"),
+        (&[], Some(403), "400"),
+    ] {
+        let outcome = open(&contoso, "contoso.com", Some(true), networks, status).await;
+        let Err(Error::Invalid(text)) = outcome else {
+            panic!("{networks:?} and {status:?} were taken");
+        };
+        assert!(text.contains(fix), "{text}");
+    }
+    let app = contoso.idp.app("contoso.com").await.expect("an app");
+    assert_eq!(app.active, Some(Active::default()));
+}
+
+#[tokio::test]
+async fn a_domain_that_turns_to_saml_is_closed_to_passwords_alone() {
+    let contoso = Contoso::new().await;
+    let change = open(&contoso, "contoso.com", Some(true), &["192.0.2.0/24"], None).await;
+    change.expect("opened");
+
+    let both = speak(&contoso, Protocol::Saml, Some(true)).await;
+    assert!(matches!(both, Err(Error::Invalid(_))));
+    let closed = speak(&contoso, Protocol::Saml, None)
+        .await
+        .expect("changed");
+    let active = closed.active.expect("settings");
+    assert_eq!((active.on, active.networks.len()), (false, 1));
+    let line = &contoso.idp.audit(1, None).await.expect("the audit")[0];
+    assert_eq!(line.details["ws-trust"], "on -> off");
+
+    let Err(Error::Invalid(text)) = open(&contoso, "contoso.com", Some(true), &[], None).await
+    else {
+        panic!("a SAML domain was opened");
+    };
+    assert!(text.contains("--protocol wsfed"), "{text}");
+    let back = speak(&contoso, Protocol::Wsfed, Some(true)).await;
+    assert!(back.expect("changed").active.expect("settings").on);
+}
+
+#[tokio::test]
+async fn only_what_speaks_ws_federation_has_addresses_of_ws_trust() {
+    let contoso = Contoso::new().await;
+    let app = contoso.idp.app("contoso.com").await.expect("an app");
+    let base = format!("https://login.contoso.com/wsfed/{}/trust", app.id);
+    let (mex, trust_2005) = (format!("{base}/mex"), format!("{base}/2005/usernamemixed"));
+    assert_eq!(app.mex_url.as_ref(), Some(&mex));
+    assert_eq!(app.trust2005_url.as_ref(), Some(&trust_2005));
+    assert_eq!(app.trust13_url, Some(format!("{base}/13/usernamemixed")));
+    let federation = contoso.idp.federation_of(app).expect("commands");
+    assert_eq!(
+        (
+            federation.metadata_exchange_url,
+            federation.active_sign_in_url
+        ),
+        (Some(mex), Some(trust_2005))
+    );
+
+    let by_saml = speak(&contoso, Protocol::Saml, None)
+        .await
+        .expect("changed");
+    assert!(by_saml.mex_url.is_some(), "it can be asked still");
+    let federation = contoso.idp.federation_of(by_saml).expect("commands");
+    assert_eq!(
+        (
+            federation.metadata_exchange_url,
+            federation.active_sign_in_url
+        ),
+        (None, None)
+    );
+
+    let wiki = wiki(&contoso, &key_of(&contoso)).await;
+    let app = contoso.idp.app(&wiki).await.expect("an app");
+    assert!(app.mex_url.is_none() && app.trust13_url.is_none() && app.active.is_none());
+    for on in [true, false] {
+        let outcome = open(&contoso, &wiki, Some(on), &[], None).await;
+        assert!(matches!(outcome, Err(Error::Invalid(_))));
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use protocol::saml2;
 use serde::Serialize;
-use store::{App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed};
+use store::{Active, App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed};
 
 use super::add::{acs, name_id_rule, saml_attributes};
 use super::{AppInfo, find_app};
@@ -20,7 +20,18 @@ pub struct AppChange {
     pub protocol: Option<Protocol>,
     pub slug: Option<String>,
     pub issuer: Option<String>,
+    pub active: ActiveChange,
     pub saml: SamlChange,
+}
+
+/// What can change about WS-Trust, by which a password alone opens an app that speaks WS-Federation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActiveChange {
+    pub on: Option<bool>,
+    /// Networks and single addresses, all of them.
+    pub networks: Vec<String>,
+    /// 400, or 500 as AD FS answers.
+    pub credential_status: Option<u16>,
 }
 
 /// What can change about a generic SAML app.
@@ -193,6 +204,7 @@ fn changed(before: &App, change: &AppChange) -> Result<App> {
         }
         app.protocol = protocol;
     }
+    change_active(&mut app, &change.active)?;
     if let Some(slug) = change.slug.as_deref().map(unless_none) {
         if app.saml.is_none() {
             return Err(Error::Invalid(
@@ -205,6 +217,67 @@ fn changed(before: &App, change: &AppChange) -> Result<App> {
         app.saml = Some(changed_saml(generic_saml(before)?, &change.saml)?);
     }
     Ok(app)
+}
+
+/// Only what speaks WS-Federation has a WS-Trust to open, so whatever turns to SAML closes it.
+fn change_active(app: &mut App, change: &ActiveChange) -> Result<()> {
+    let asked_for = *change != ActiveChange::default();
+    let Some(wsfed) = &mut app.wsfed else {
+        return if asked_for {
+            Err(Error::Invalid(
+                "a password alone opens only applications that speak WS-Federation, and this one speaks SAML"
+                    .to_owned(),
+            ))
+        } else {
+            Ok(())
+        };
+    };
+    let active = &mut wsfed.active;
+    active.on = change.on.unwrap_or(active.on);
+    if app.protocol == Protocol::Saml {
+        if change.on == Some(true) {
+            return Err(Error::Invalid(format!(
+                "a domain that speaks SAML cannot have it: Windows asks for a token by WS-Trust, which belongs to WS-Federation; run “countersign app set {} --protocol wsfed”, then run the new federation commands at Microsoft",
+                app.id
+            )));
+        }
+        active.on = false;
+    }
+    if !change.networks.is_empty() {
+        active.networks = networks(&change.networks)?;
+    }
+    if let Some(status) = change.credential_status {
+        if !matches!(status, 400 | 500) {
+            return Err(Error::Invalid(format!(
+                "the status of a refused password is 400, as Windows documents it, or 500, as AD FS answers; it cannot be {status}"
+            )));
+        }
+        active.credential_status = status;
+    }
+    Ok(())
+}
+
+/// Each is looked at for every token that is asked for.
+const MOST_NETWORKS: usize = 100;
+
+fn networks(written: &[String]) -> Result<Vec<String>> {
+    if written == ["none"] {
+        return Ok(Vec::new());
+    }
+    let mut networks = Vec::new();
+    for text in written {
+        let network = parse::network(text)?.to_string();
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    if networks.len() > MOST_NETWORKS {
+        return Err(Error::Invalid(format!(
+            "these are {} networks, and an application takes {MOST_NETWORKS}; name larger ones",
+            networks.len()
+        )));
+    }
+    Ok(networks)
 }
 
 fn changed_saml(before: &SamlSettings, change: &SamlChange) -> Result<SamlSettings> {
@@ -311,6 +384,9 @@ fn differences(before: &App, after: &App) -> Vec<(&'static str, String, String)>
             after.slug.clone().unwrap_or_default(),
         ),
     ];
+    if let (Some(before), Some(after)) = (&before.wsfed, &after.wsfed) {
+        all.extend(active_differences(&before.active, &after.active));
+    }
     if let (Some(before), Some(after)) = (&before.saml, &after.saml) {
         let changes = saml::changes(before, after);
         all.extend(
@@ -321,4 +397,18 @@ fn differences(before: &App, after: &App) -> Vec<(&'static str, String, String)>
     }
     all.retain(|(_, from, to)| from != to);
     all
+}
+
+fn active_differences(before: &Active, after: &Active) -> [(&'static str, String, String); 3] {
+    let on = |active: &Active| if active.on { "on" } else { "off" }.to_owned();
+    let from = |active: &Active| match active.networks.as_slice() {
+        [] => "everywhere".to_owned(),
+        networks => networks.join(" "),
+    };
+    let status = |active: &Active| active.credential_status.to_string();
+    [
+        ("ws-trust", on(before), on(after)),
+        ("ws-trust from", from(before), from(after)),
+        ("ws-trust refusal status", status(before), status(after)),
+    ]
 }

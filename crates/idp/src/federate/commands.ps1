@@ -15,7 +15,8 @@
     )
     $notCompared = @('Id', 'IsSignedAuthenticationRequestRequired')
     $caseless = @('PreferredAuthenticationProtocol', 'PromptLoginBehavior', 'FederatedIdpMfaBehavior')
-    $endpointsNotOurs = @('ActiveSignInUri', 'MetadataExchangeUri', 'PasswordResetUri')
+    $endpoints = @('ActiveSignInUri', 'MetadataExchangeUri', 'PasswordResetUri')
+    $endpointsNotOurs = @($endpoints | Where-Object { -not $settings.ContainsKey($_) })
     $changes = @()
     $step = $null
     $state = $null
@@ -57,6 +58,15 @@
         $found | ConvertTo-Json | Out-File -LiteralPath $path -Encoding utf8 -NoClobber -ErrorAction Stop
         $path
     }
+    # The cmdlets cannot send null, and an address left over would go on receiving people's passwords.
+    function Get-FederationAddress {
+        '/v1.0/domains/{0}/federationConfiguration/{1}' -f [uri]::EscapeDataString($domain), [uri]::EscapeDataString($existing.Id)
+    }
+    function ConvertTo-Nulls($names) {
+        $nulls = @{}
+        foreach ($name in $names) { $nulls[$name.Substring(0, 1).ToLowerInvariant() + $name.Substring(1)] = $null }
+        ConvertTo-Json -InputObject $nulls -Compress
+    }
     function Show-WayBack {
         $name = ConvertTo-Literal $domain
         Write-Host 'The way back, should you need it:'
@@ -66,6 +76,12 @@
             Write-Host '    $old = @{}'
             Write-Host "    (Get-Content -LiteralPath $path -Raw | ConvertFrom-Json).PSObject.Properties | Where-Object { `$_.Value -and `$_.Name -ne 'Id' } | ForEach-Object { `$old[`$_.Name] = `$_.Value }"
             Write-Host "    Update-MgDomainFederationConfiguration -DomainId $name -InternalDomainFederationId $id @old"
+            $new = @($endpoints | Where-Object { $settings.ContainsKey($_) -and -not $existing.$_ })
+            if ($new.Count -gt 0) {
+                $uri = ConvertTo-Literal (Get-FederationAddress)
+                $body = ConvertTo-Literal (ConvertTo-Nulls $new)
+                Write-Host "    Invoke-MgGraphRequest -Method PATCH -Uri $uri -Body $body -ContentType 'application/json'"
+            }
         } else {
             Write-Host "    Update-MgDomain -DomainId $name -AuthenticationType Managed"
             Write-Host '    People who have no password at Microsoft need a new one then.'
@@ -152,15 +168,10 @@
             $step = 'update the federation configuration'
             Update-MgDomainFederationConfiguration -DomainId $domain -InternalDomainFederationId $existing.Id @update -ErrorAction Stop | Out-Null
             $changes += 'Updated the federation configuration.'
-            # The cmdlet cannot send null, and an address left over would go on receiving people's passwords.
-            $clear = @{}
-            foreach ($name in $endpointsNotOurs) {
-                if ($differing -contains $name) { $clear[$name.Substring(0, 1).ToLowerInvariant() + $name.Substring(1)] = $null }
-            }
+            $clear = @($endpointsNotOurs | Where-Object { $differing -contains $_ })
             if ($clear.Count -gt 0) {
                 $step = 'clear the addresses of the former federation'
-                $uri = '/v1.0/domains/{0}/federationConfiguration/{1}' -f [uri]::EscapeDataString($domain), [uri]::EscapeDataString($existing.Id)
-                Invoke-MgGraphRequest -Method PATCH -Uri $uri -Body (ConvertTo-Json $clear) -ContentType 'application/json' -ErrorAction Stop | Out-Null
+                Invoke-MgGraphRequest -Method PATCH -Uri (Get-FederationAddress) -Body (ConvertTo-Nulls $clear) -ContentType 'application/json' -ErrorAction Stop | Out-Null
                 $changes += 'Cleared the addresses of the former federation.'
             }
         }

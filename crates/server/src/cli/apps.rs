@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use idp::apps::{AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange};
+use idp::apps::{
+    ActiveChange, AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange,
+};
 use idp::cloud::Cloud;
 use idp::saml::Import;
 use idp::{Origin, federate};
@@ -75,6 +77,15 @@ pub struct Set {
     /// Our issuer (entity id) for this application. The other side must be told before it takes tokens again.
     #[arg(long)]
     issuer: Option<String>,
+    /// WS-Federation: whether a user name and a password alone get a token, by WS-Trust. For Windows and scripts.
+    #[arg(long)]
+    active: Option<Switch>,
+    /// WS-Federation: networks (CIDR) or addresses from which alone they do, all of them.
+    #[arg(long, value_name = "NETWORK")]
+    active_from: Vec<String>,
+    /// WS-Federation: the HTTP status when the password is refused there: 400, or 500 as AD FS answers.
+    #[arg(long, value_name = "STATUS")]
+    active_status: Option<u16>,
     /// SAML: the service provider's entity id.
     #[arg(long)]
     entity_id: Option<String>,
@@ -146,6 +157,11 @@ impl Set {
             }),
             slug: self.slug,
             issuer: self.issuer,
+            active: ActiveChange {
+                on: on(self.active),
+                networks: self.active_from,
+                credential_status: self.active_status,
+            },
             saml: SamlChange {
                 entity_id: self.entity_id,
                 acs: self.acs,
@@ -262,7 +278,12 @@ impl App {
             Self::Add(add) => add.run(here, &origin).await?,
             Self::Set(set) => {
                 let (app, change) = set.change()?;
-                here.idp.change_app(&app, change, &origin).await?
+                let turns_on = change.active.on == Some(true);
+                let app = here.idp.change_app(&app, change, &origin).await?;
+                if turns_on {
+                    eprintln!("{}", what_turning_on_means(&app));
+                }
+                app
             }
             Self::Preview { app, user } => {
                 let preview = here.idp.preview(&app, &user).await?;
@@ -459,6 +480,10 @@ fn shown(app: &AppInfo) -> String {
         ("Sign-in", app.wsfed_url.clone()),
         ("Sign-out", app.signout_url.clone()),
         ("Federation metadata", app.federation_metadata_url.clone()),
+        ("Metadata exchange", app.mex_url.clone()),
+        ("WS-Trust 2005", app.trust2005_url.clone()),
+        ("WS-Trust 1.3", app.trust13_url.clone()),
+        ("Password alone", app.active.as_ref().map(opened)),
         ("SAML sign-in", app.saml_sso_url.clone()),
         ("SAML sign-out", app.saml_slo_url.clone()),
         ("SAML metadata", app.saml_metadata_url.clone()),
@@ -498,6 +523,38 @@ fn shown(app: &AppInfo) -> String {
         }
     }
     text
+}
+
+/// Whether a password alone opens an app, and from where.
+fn opened(active: &store::Active) -> String {
+    match (active.on, active.networks.as_slice()) {
+        (false, _) => "gets no token (off)".to_owned(),
+        (true, []) => format!(
+            "gets a token (on), from everywhere; refused with {}",
+            active.credential_status
+        ),
+        (true, networks) => format!(
+            "gets a token (on), from {} only; refused with {}",
+            networks.join(" "),
+            active.credential_status
+        ),
+    }
+}
+
+/// Nobody shall learn from an incident that the second factor is not asked for here.
+fn what_turning_on_means(app: &AppInfo) -> String {
+    let set = format!("countersign app set {}", app.id);
+    let networks = app.active.as_ref().map(|active| active.networks.join(" "));
+    let (from, narrower) = match networks.filter(|networks| !networks.is_empty()) {
+        Some(networks) => (format!("from {networks}"), "choose other networks"),
+        None => ("from everywhere".to_owned(), "allow some networks only"),
+    };
+    format!(
+        "note: from now on a user name and a password alone get a token for {}, {from}: without a page and without a second factor. Only Windows sign-in and scripts need that.
+note: to {narrower}: {set} --active-from NETWORK
+note: to turn it off: {set} --active off",
+        app.label
+    )
 }
 
 #[derive(Subcommand)]
