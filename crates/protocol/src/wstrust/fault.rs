@@ -71,10 +71,10 @@ impl Fault {
 
 impl From<&BadRequest> for Fault {
     fn from(error: &BadRequest) -> Self {
-        use urlencoded::Fault::{Missing, Unsupported, Version};
+        use urlencoded::Fault::{Missing, Unsupported};
         let code = match error {
             BadRequest::NotUnderstood { .. } => Code::MustUnderstand,
-            BadRequest::Part { fault: Version, .. } => Code::VersionMismatch,
+            BadRequest::OldSoap => Code::VersionMismatch,
             _ => Code::Sender,
         };
         let subcode = match error {
