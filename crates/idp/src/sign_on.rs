@@ -100,7 +100,8 @@ impl Idp {
         if let Refusal::NotGranted { upn, .. }
         | Refusal::OutsideDomain { upn, .. }
         | Refusal::OtherSubject { upn, .. }
-        | Refusal::NoIdentifier { upn, .. } = refusal
+        | Refusal::NoIdentifier { upn, .. }
+        | Refusal::UserDisabled { upn } = refusal
         {
             entry = entry.user(upn);
         }

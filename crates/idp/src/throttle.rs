@@ -44,8 +44,8 @@ pub fn locked_until(throttle: &Throttle, now: DateTime<Utc>) -> Option<DateTime<
     throttle.locked_until.filter(|until| *until > now)
 }
 
-/// The throttle after one more failure. A client that sends the very same `request` again has made no
-/// other attempt.
+/// The throttle after one more failure. A client that sends the very same `request` once more has made no
+/// other attempt; one that goes on has, since each costs a hash.
 #[must_use]
 pub fn failed(
     throttle: &Throttle,
@@ -54,7 +54,10 @@ pub fn failed(
     now: DateTime<Utc>,
 ) -> Throttle {
     if request.is_some() && throttle.last_request.as_deref() == request {
-        return throttle.clone();
+        return Throttle {
+            last_request: None,
+            ..throttle.clone()
+        };
     }
     let old = now - throttle.last_failure_at > policy.forget_after;
     let failures = if old { 1 } else { throttle.failures + 1 };
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_request_counts_once_and_another_one_counts() {
+    fn a_request_that_comes_twice_counts_once_and_another_one_counts() {
         let mut throttle = empty();
         let counted: Vec<i64> = [
             Some("one"),
@@ -149,6 +152,9 @@ mod tests {
             Some("two"),
             None,
             None,
+            Some("one"),
+            Some("one"),
+            Some("one"),
             Some("one"),
         ]
         .into_iter()
@@ -158,7 +164,7 @@ mod tests {
             throttle.failures
         })
         .collect();
-        assert_eq!(counted, [1, 1, 2, 3, 4, 5]);
+        assert_eq!(counted, [1, 1, 2, 3, 4, 5, 5, 6, 6]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crypto::xml_signature::{self, Document, Limits, NotRead};
 use ipnet::IpNet;
 use protocol::BadRequest;
 use protocol::wstrust::{self, Fault, Mex, Rejected, Request, Subcode, Version};
-use store::{App, AppKind, Protocol, Session, WsFedSettings};
+use store::{App, AppKind, Protocol, Session, User, WsFedSettings};
 use url::Url;
 
 use crate::authenticate::{Credentials, METHOD_PASSWORD};
@@ -197,8 +197,8 @@ impl Idp {
         recognised.welcome(&mut write, origin, now).await?;
         write.commit().await?;
 
-        // Checking the password took its time; what was switched off meanwhile is off.
-        let (app, person) = self.stands(&app.id, recognised.user.id).await?;
+        // Checking the password took its time; what was switched off or changed meanwhile is.
+        let (app, person) = self.stands(&app.id, &recognised.user).await?;
         let settings = crate::wsfed::settings(&app)?;
         check_open(&app, settings, origin)?;
         let issuer = person.entitled(&app)?;
@@ -267,11 +267,14 @@ impl Idp {
     }
 
     /// Somebody who has just given their password, and what the app means to them now.
-    async fn stands(&self, app_id: &str, user_id: uuid::Uuid) -> Result<(App, Person)> {
+    async fn stands(&self, app_id: &str, recognised: &User) -> Result<(App, Person)> {
         let app = self.spoken(app_id).await?;
         let now = self.now();
         let mut read = self.store.read().await?;
-        let user = read.user(user_id).await?.ok_or(Refusal::WrongCredentials)?;
+        let user = read.user(recognised.id).await?;
+        let user = user
+            .filter(|user| user.password_hash == recognised.password_hash)
+            .ok_or(Refusal::WrongCredentials)?;
         if !user.enabled {
             return Err(Refusal::UserDisabled { upn: user.upn }.into());
         }

@@ -27,6 +27,9 @@ use protocol::wsfed::{Message, SignIn};
 use store::{Active, Protocol, Store};
 use zeroize::Zeroizing;
 
+#[path = "verbs/wstrust.rs"]
+mod wstrust;
+
 const PASSWORD: &str = "correct horse battery";
 
 /// A company with Alice, who may use Microsoft 365, and a clock.
@@ -34,11 +37,16 @@ struct Contoso {
     idp: Idp,
     clock: ManualClock,
     app_id: String,
+    store: Store,
     _folder: tempfile::TempDir,
 }
 
 impl Contoso {
     async fn new() -> Self {
+        Self::with(PasswordPool::new(2)).await
+    }
+
+    async fn with(passwords: PasswordPool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
         let store = Store::open(&url).await.expect("a database");
@@ -48,10 +56,10 @@ impl Contoso {
         let key = Arc::new(MasterKey::generate());
         assert!(master_key::agree(&store, &key).await.expect("agreement"));
         let idp = Idp::new(
-            store,
+            store.clone(),
             clock.clock(),
             key,
-            PasswordPool::new(2),
+            passwords,
             Urls::new(&public_url),
         );
         let new = NewMicrosoft365 {
@@ -68,6 +76,7 @@ impl Contoso {
             idp,
             clock,
             app_id: app.id,
+            store,
             _folder: folder,
         };
         contoso

@@ -7,12 +7,16 @@ use crate::read::{child, fault, filled};
 use crate::urlencoded::{BadRequest, Fault, shown};
 use crate::xml::{Name, NotXml, Writer};
 
-/// SOAP 1.1 (§3), which is told apart to be refused in words.
+/// SOAP 1.1 §3.
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// WS-Addressing 1.0 SOAP binding §6: the action of a fault of a SOAP node.
 const FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
-/// The role of whoever takes the message in the end (SOAP 1.2 part 1 §2.2).
-const LAST_ROLE: &str = "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver";
+/// The roles of whoever takes the message in the end (SOAP 1.2 part 1 §2.2); empty is the same as none named.
+const OUR_ROLES: [&str; 3] = [
+    "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
+    "http://www.w3.org/2003/05/soap-envelope/role/next",
+    "",
+];
 /// No honest message id is longer.
 const LONGEST_MESSAGE_ID: usize = 256;
 
@@ -57,7 +61,7 @@ impl<'a, 'i> Envelope<'a, 'i> {
         also_understood: &[&str],
     ) -> Result<Self, BadRequest> {
         if root.has_tag_name((SOAP11, "Envelope")) {
-            return Err(fault("Envelope", Fault::Version));
+            return Err(BadRequest::OldSoap);
         }
         if !root.has_tag_name((SOAP.uri, "Envelope")) {
             return Err(unanswered(root));
@@ -104,7 +108,7 @@ fn check_understood(block: Node<'_, '_>, also_understood: &[&str]) -> Result<(),
         .is_some_and(|value| matches!(value.trim(), "1" | "true"));
     let for_us = block
         .attribute((SOAP.uri, "role"))
-        .is_none_or(|role| role == LAST_ROLE);
+        .is_none_or(|role| OUR_ROLES.contains(&role.trim()));
     let namespace = block.tag_name().namespace().unwrap_or_default();
     if mandatory && for_us && namespace != ADDRESSING.uri && !also_understood.contains(&namespace) {
         return Err(BadRequest::NotUnderstood {

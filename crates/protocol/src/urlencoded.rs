@@ -111,6 +111,9 @@ pub enum BadRequest {
     /// Not a SOAP 1.2 message by its media type (RFC 3902).
     #[error("The message is not sent as application/soap+xml in UTF-8.")]
     MediaType,
+    /// SOAP 1.1, which is told apart to be refused in words.
+    #[error("The message is SOAP 1.1; this address takes SOAP 1.2.")]
+    OldSoap,
     /// A SOAP message that would be too large.
     #[error("The message is larger than {limit} bytes.")]
     EnvelopeTooLarge {
@@ -197,6 +200,7 @@ impl BadRequest {
             | Self::Unanswered { .. }
             | Self::NotUnderstood { .. }
             | Self::MediaType
+            | Self::OldSoap
             | Self::EnvelopeTooLarge { .. }
             | Self::Misplaced => None,
         }

@@ -86,10 +86,9 @@ fn is_username_token(node: Node<'_, '_>) -> bool {
 /// The password itself: a digest could only be compared with a password that is stored readably.
 fn password(token: Node<'_, '_>) -> Result<Zeroizing<String>, BadRequest> {
     let password = required(token, SECURITY.uri, "Password")?;
-    if password
-        .attribute("Type")
-        .is_some_and(|kind| kind != PASSWORD_TEXT)
-    {
+    // In no namespace by the schema; a digest is one in whatever namespace it says so.
+    let mut kinds = password.attributes().filter(|it| it.name() == "Type");
+    if kinds.any(|kind| kind.value() != PASSWORD_TEXT) {
         return Err(fault("Password", Fault::Unsupported));
     }
     let password = Zeroizing::new(text(password, "Password")?);
@@ -113,8 +112,7 @@ fn applies_to(rst: Node<'_, '_>, version: Version) -> Result<String, BadRequest>
         Some(value) if !accepted.contains(&&*value) => Err(fault(name, Fault::Unsupported)),
         value => Ok(value),
     };
-    let missing = |name| move || fault(name, Fault::Missing);
-    only("RequestType", &[version.issue()])?.ok_or_else(missing("RequestType"))?;
+    only("RequestType", &[version.issue()])?.ok_or_else(|| fault("RequestType", Fault::Missing))?;
     let bearers = [Version::Feb2005.bearer(), Version::V13.bearer()];
     only("KeyType", &bearers)?;
     only("TokenType", &[SAML11_TOKEN, SAML11_TOKEN_OASIS])?;
@@ -125,11 +123,14 @@ fn applies_to(rst: Node<'_, '_>, version: Version) -> Result<String, BadRequest>
             return Err(fault(name, Fault::Unsupported));
         }
     }
-    let applies_to = match child(rst, POLICY.uri, "AppliesTo")? {
-        None => child(rst, POLICY_15, "AppliesTo")?,
-        found => found,
-    };
-    let applies_to = applies_to.ok_or_else(missing("AppliesTo"))?;
+    let applies_to = match (
+        child(rst, POLICY.uri, "AppliesTo")?,
+        child(rst, POLICY_15, "AppliesTo")?,
+    ) {
+        (None, None) => Err(fault("AppliesTo", Fault::Missing)),
+        (Some(_), Some(_)) => Err(fault("AppliesTo", Fault::Doubled)),
+        (Some(one), None) | (None, Some(one)) => Ok(one),
+    }?;
     let reference = required(applies_to, ADDRESSING.uri, "EndpointReference")?;
     filled(required(reference, ADDRESSING.uri, "Address")?, "Address")
 }
@@ -141,3 +142,6 @@ fn required<'a, 'i>(
 ) -> Result<Node<'a, 'i>, BadRequest> {
     child(parent, namespace, name)?.ok_or_else(|| fault(name, Fault::Missing))
 }
+
+#[cfg(test)]
+mod tests;

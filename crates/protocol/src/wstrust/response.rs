@@ -128,6 +128,54 @@ mod tests {
         assert_eq!(answer, Ok(expected));
     }
 
+    /// The start of the answer's header, which both versions share but for the action.
+    fn header(action: &str) -> String {
+        [
+            r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header>"#,
+            r#"<wsa:Action xmlns:wsa="http://www.w3.org/2005/08/addressing" s:mustUnderstand="1">"#,
+            action,
+            r#"</wsa:Action><wsa:RelatesTo xmlns:wsa="http://www.w3.org/2005/08/addressing">urn:uuid:1</wsa:RelatesTo>"#,
+            r#"<wsse:Security xmlns:wsse="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" s:mustUnderstand="1">"#,
+            r#"<wsu:Timestamp xmlns:wsu="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd" wsu:Id="_0">"#,
+            r"<wsu:Created>2026-01-02T12:00:00.678Z</wsu:Created><wsu:Expires>2026-01-02T12:05:00.678Z</wsu:Expires>",
+            r"</wsu:Timestamp></wsse:Security></s:Header><s:Body>",
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn the_message_of_february_2005_holds_the_answer_alone() {
+        let issued = issued("<the:assertion/>", "urn:federation:MicrosoftOnline");
+        let message = answer(Version::Feb2005, &issued, Some("urn:uuid:1"), noon());
+        let alone = token_response(Version::Feb2005, &issued).expect("it is XML");
+        let action = "http://schemas.xmlsoap.org/ws/2005/02/trust/RSTR/Issue";
+        let expected = [&*header(action), &alone, "</s:Body></s:Envelope>"].concat();
+        assert_eq!(message, Ok(expected));
+    }
+
+    /// MSAL for .NET, Java and Go look into the collection.
+    #[test]
+    fn the_message_of_13_holds_a_collection_of_one_answer_in_its_own_words() {
+        let issued = issued("<the:assertion/>", "urn:federation:MicrosoftOnline");
+        let message = answer(Version::V13, &issued, Some("urn:uuid:1"), noon());
+        let expected = [
+            &*header("http://docs.oasis-open.org/ws-sx/ws-trust/200512/RSTRC/IssueFinal"),
+            r#"<trust:RequestSecurityTokenResponseCollection xmlns:trust="http://docs.oasis-open.org/ws-sx/ws-trust/200512">"#,
+            r"<trust:RequestSecurityTokenResponse><trust:Lifetime>",
+            r#"<wsu:Created xmlns:wsu="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd">2026-01-02T12:00:00.678Z</wsu:Created>"#,
+            r#"<wsu:Expires xmlns:wsu="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd">2026-01-02T13:00:00.678Z</wsu:Expires></trust:Lifetime>"#,
+            r#"<wsp:AppliesTo xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"><wsa:EndpointReference xmlns:wsa="http://www.w3.org/2005/08/addressing"><wsa:Address>urn:federation:MicrosoftOnline</wsa:Address></wsa:EndpointReference></wsp:AppliesTo>"#,
+            r"<trust:RequestedSecurityToken><the:assertion/></trust:RequestedSecurityToken>",
+            r"<trust:TokenType>urn:oasis:names:tc:SAML:1.0:assertion</trust:TokenType><trust:RequestType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/Issue</trust:RequestType>",
+            r"<trust:KeyType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/Bearer</trust:KeyType></trust:RequestSecurityTokenResponse>",
+            r"</trust:RequestSecurityTokenResponseCollection></s:Body></s:Envelope>",
+        ]
+        .concat();
+        assert_eq!(message, Ok(expected));
+        let unasked = answer(Version::V13, &issued, None, noon()).expect("it is XML");
+        assert!(!unasked.contains("RelatesTo"), "{unasked}");
+    }
+
     #[test]
     fn a_realm_that_xml_cannot_carry_is_refused() {
         assert_eq!(
