@@ -113,6 +113,11 @@ impl Page {
             .map(|(_, value)| value.into_owned())
     }
 
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
     pub fn heading(&self) -> String {
         self.texts("h1").concat()
     }

@@ -3,6 +3,7 @@
 mod browser;
 mod changes;
 mod checks;
+mod grant;
 mod judged;
 mod realm;
 mod saml;
