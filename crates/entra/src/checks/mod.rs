@@ -13,6 +13,7 @@ mod rules;
 mod saml;
 mod signature;
 mod user;
+pub mod windows;
 mod wsfed;
 mod xml;
 

@@ -2,17 +2,20 @@
 
 mod binding;
 mod element;
+mod fetch;
 mod openid;
 mod org_id;
 mod pages;
 mod realm;
 mod request;
+mod rst;
 mod saml;
 mod session;
 mod shelf;
 mod sign_out;
 mod start;
 mod token;
+mod windows;
 mod wsfed;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -29,6 +32,7 @@ use tracing::{info, warn};
 
 use crate::checks::{self, Outstanding, Replay, Verdict, accept, logout};
 use crate::tenant::Tenant;
+use fetch::Fetch;
 use org_id::OrgIdKey;
 use pages::problem;
 use request::SignOutAnswer;
@@ -43,6 +47,7 @@ pub fn router(stand_in: StandIn) -> Router {
     Router::new()
         .route("/", get(start::home))
         .route("/start", get(start::start).post(start::start))
+        .route("/windows", post(windows::sign_in))
         .route("/login.srf", get(start::smart_link).post(receive))
         .route("/sign-out", get(sign_out::begin))
         .route("/common/userrealm/{upn}", get(realm::by_path))
@@ -98,6 +103,7 @@ struct Inner {
     sessions: Shelf<Visit>,
     replay: Mutex<Replay>,
     org_id_key: OnceLock<OrgIdKey>,
+    fetch: Fetch,
 }
 
 /// A request that waits, and what was chosen together with it.
@@ -128,6 +134,7 @@ impl StandIn {
             sessions: Shelf::new(TimeDelta::hours(8)),
             replay: Mutex::default(),
             org_id_key: OnceLock::new(),
+            fetch: Fetch::new(),
         }))
     }
 
