@@ -9,3 +9,4 @@ mod realm;
 mod saml;
 mod stand_in;
 mod token;
+mod windows;

@@ -57,16 +57,16 @@ pub fn read(asked: &Asked, arrived: &Arrived, tally: &mut Tally) -> Option<Fault
     let subcode = subcode.ok().flatten();
     tally.mind("58.7", known(subcode.as_deref()))?;
     let reason = tally.note("58.8", reason(fault))?;
+    tally.mind("56.2", asked_once(arrived, blame, asked.client))?;
     let is_credentials = subcode.as_deref() == Some("FailedAuthentication");
     let status = status(arrived, blame, is_credentials);
     if is_credentials && arrived.status >= 500 && arrived.retry_after {
         // How AD FS does it, and with this header nobody's lock-out is counted twice.
         let warned = status.map_err(|why| format!("{why}, and Windows takes it for no network"));
-        tally.mind("56.2", warned)?;
+        tally.mind("56.3", warned)?;
     } else {
-        tally.note("56.2", status)?;
+        tally.note("56.3", status)?;
     }
-    tally.mind("56.3", asked_once(arrived, blame, asked.client))?;
     let windows = match arrived.status {
         400 if is_credentials => "0xc000006d",
         400 => "0xc00000d0",

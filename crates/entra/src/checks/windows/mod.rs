@@ -191,9 +191,11 @@ pub enum Answer {
 
 /// Checks 56 to 59: reads the answer to a password.
 pub fn answer(asked: &Asked, fetched: &Fetched, now: DateTime<Utc>) -> Step<Answer> {
-    // What cannot be read is judged as what its status claims.
-    let says_no =
-        |arrived: &&Arrived| soap::says_fault(&arrived.body).unwrap_or(arrived.status != 200);
+    // What cannot be read but calls itself SOAP is judged as what its status claims.
+    let says_no = |arrived: &&Arrived| {
+        let claims = || arrived.status != 200 && soap::media_type(arrived).is_ok();
+        soap::says_fault(&arrived.body).unwrap_or_else(claims)
+    };
     if let Some(refusal) = fetched.as_ref().ok().filter(says_no) {
         let mut tally = Tally::new(FAULT, asked.client);
         let fault = fault::read(asked, refusal, &mut tally);

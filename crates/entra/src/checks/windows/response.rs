@@ -34,15 +34,9 @@ pub fn read(
     let written = &document.input_text()[assertion.range()];
     tally.mind("57.12", own_prefix(written))?;
     let cut = cut_out(document.input_text());
-    tally.mind("57.13", stands_alone(cut, written))?;
-
-    let federation = asked.federation;
-    tally.note("59.1", verifies(written, federation))?;
-    let sorted = tally.note("59.2", rewritten(reserialized::sorted(written), federation))?;
-    let without_duplicates = tally.note(
-        "59.3",
-        rewritten(reserialized::without_duplicates(written), federation),
-    )?;
+    tally.mind("57.13", is_cut_out(cut, written))?;
+    tally.note("57.14", xml::document(written).map(drop))?;
+    let [sorted, without_duplicates] = tally.note("59", survives(written, asked.federation))?;
     let assertion = match asked.client {
         Client::Java => sorted,
         Client::DotNet => without_duplicates,
@@ -160,14 +154,11 @@ fn own_prefix(written: &str) -> Result<(), String> {
     )
 }
 
-fn stands_alone(cut: Option<&str>, written: &str) -> Result<(), String> {
+fn is_cut_out(cut: Option<&str>, written: &str) -> Result<(), String> {
     let cut = cut.ok_or("the expression finds nothing")?;
     ensure(cut.trim() == written, || {
         "the expression finds something else".to_owned()
-    })?;
-    xml::document(written)
-        .map(drop)
-        .map_err(|error| format!("by itself it cannot be read: {error}"))
+    })
 }
 
 /// What is in the token, found as MSAL Python does, without reading XML.
@@ -199,10 +190,21 @@ fn is_named(text: &str, name: &str) -> bool {
     text.starts_with(name) || unprefixed.is_some_and(|text| text.starts_with(name))
 }
 
-fn rewritten(text: Option<String>, federation: &Federation) -> Result<String, String> {
-    let text = text.ok_or("it cannot be taken apart")?;
-    verifies(&text, federation)?;
-    Ok(text)
+/// What MSAL Java's and .NET's writers make of it.
+fn survives(written: &str, federation: &Federation) -> Result<[String; 2], String> {
+    verifies(written, federation)?;
+    let again = |text: Option<String>, how: &str| -> Result<String, String> {
+        let text = text.ok_or("it cannot be taken apart")?;
+        verifies(&text, federation).map_err(|why| format!("written {how}: {why}"))?;
+        Ok(text)
+    };
+    Ok([
+        again(reserialized::sorted(written), "with sorted attributes")?,
+        again(
+            reserialized::without_duplicates(written),
+            "without doubled declarations",
+        )?,
+    ])
 }
 
 fn verifies(text: &str, federation: &Federation) -> Result<(), String> {
