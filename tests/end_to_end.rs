@@ -28,3 +28,5 @@ mod shibboleth;
 mod wiki;
 #[path = "end_to_end/wsfed.rs"]
 mod wsfed;
+#[path = "end_to_end/wstrust_clients.rs"]
+mod wstrust_clients;
