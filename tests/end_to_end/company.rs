@@ -98,6 +98,12 @@ impl Contoso {
         text(&self.app, "id")
     }
 
+    /// Changes a setting of the app.
+    pub fn set(&self, setting: &str, value: &str) {
+        let change = ["app", "set", self.id(), setting, value];
+        self.server.cli(&change).succeeded();
+    }
+
     /// The app's WS-Federation endpoint with a query; `+` stands for the parameters that every request has.
     pub fn wsfed(&self, query: &str) -> Url {
         let usual = "wa=wsignin1.0&wtrealm=urn%3afederation%3aMicrosoftOnline";

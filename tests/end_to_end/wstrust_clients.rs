@@ -1,16 +1,18 @@
-//! WS-Trust as other people's clients speak and read it: MSAL for Python itself, the other MSALs by their rules.
+//! WS-Trust as other people's clients speak and read it: MSAL for Python itself, and the stand-in, which has the ways
+//! and the rules of the other MSALs and of Windows.
 
 use entra::User;
+use entra::checks::windows::Client;
 use harness::judges::msal::Msal;
 use harness::judges::{self, Signed, rewritten};
-use harness::{Browser, Database, Setup, databases};
+use harness::{Browser, Database, Page, Setup, databases};
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::company::{Contoso, REALM, certify, stand_in, text};
+use crate::company::{Contoso, PASSWORD, REALM, certify, stand_in, text};
 
 const ACTION_2005: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust/RST/Issue";
 const ACTION_13: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/Issue";
@@ -73,13 +75,8 @@ impl Office {
             msal: Msal::trusting(&trusted).finding(MICROSOFT, &microsoft),
             _certificate: folder,
         };
-        office.set("--active", "on");
+        office.contoso.set("--active", "on");
         office
-    }
-
-    fn set(&self, setting: &str, value: &str) {
-        let change = ["app", "set", self.contoso.id(), setting, value];
-        self.contoso.server.cli(&change).succeeded();
     }
 
     fn url(&self, field: &str) -> &str {
@@ -171,31 +168,32 @@ fn without(description: &str, name: &str) -> String {
 fn gets_an_assertion_that_survives_its_hands(office: &Office) {
     let certificate = office.contoso.certificate();
     for (address, action) in office.endpoints() {
-        // As the description has it, and as MSAL guesses by the path when there is none.
-        for soap_action in [json!(action), Value::Null] {
-            let said = office
-                .msal
-                .ask("trust", request(address, soap_action, OBRIENS));
-            let answer = said.verdict.expect("MSAL reads the answer");
-            assert_eq!(
-                (said.statuses, &answer["type"]),
-                (vec![200], &json!(TOKEN_TYPE))
-            );
-            let assertion = text(&answer, "token");
-            assert!(assertion.contains(OBRIEN), "{assertion}");
-            judges::everyone(assertion, Signed::Assertion, certificate)
-                .expect("every judge accepts what MSAL cut out");
-            let anew = rewritten(assertion);
-            assert_ne!(anew, assertion);
-            judges::everyone(&anew, Signed::Assertion, certificate)
-                .expect("every judge accepts it written anew");
+        let said = office.msal.ask("trust", request(address, action, OBRIENS));
+        let answer = said.verdict.expect("MSAL reads the answer");
+        assert_eq!(
+            (said.statuses, &answer["type"]),
+            (vec![200], &json!(TOKEN_TYPE))
+        );
+        let assertion = text(&answer, "token");
+        assert!(assertion.contains(OBRIEN), "{assertion}");
+        judges::everyone(assertion, Signed::Assertion, certificate)
+            .expect("every judge accepts what MSAL cut out");
+        let anew = rewritten(assertion);
+        assert_ne!(anew, assertion);
+        for judge in [judges::xmlsec1::judge, judges::signxml::judge] {
+            judge(&anew, Signed::Assertion, certificate).expect("they accept it written anew");
         }
+        // Without a description MSAL tells the version by the path.
+        let said = office
+            .msal
+            .ask("trust", request(address, Value::Null, OBRIENS));
+        assert_eq!(said.verdict.expect("it is the same")["type"], TOKEN_TYPE);
     }
 }
 
 fn hears_of_a_wrong_password(office: &Office) {
     for status in [400, 500] {
-        office.set("--active-status", &status.to_string());
+        office.contoso.set("--active-status", &status.to_string());
         for (address, action) in office.endpoints() {
             let order = request(address, action, OBRIENS.trim());
             let said = office.msal.ask("trust", order);
@@ -230,4 +228,69 @@ fn signs_in_at_microsoft(office: &Office) {
         .verdict
         .expect_err("the password is wrong");
     assert!(reason.contains(WRONG_PASSWORD), "{reason}");
+}
+
+#[tokio::test]
+async fn every_client_that_the_stand_in_plays_takes_our_word_for_yes_and_no() {
+    for database in databases() {
+        let contoso = Contoso::on(database).await;
+        contoso.set("--active", "on");
+        for client in Client::ALL {
+            let page = sign_in_as(client, &contoso, "alice", PASSWORD).await;
+            assert_eq!(
+                page.text("h1"),
+                "Signed in as alice",
+                "{}",
+                page.text(".failed")
+            );
+            all_passed(&page, client);
+            let version = match client {
+                Client::DotNet => "of February 2005",
+                _ => "1.3",
+            };
+            let title = format!("Password by WS-Trust {version}");
+            assert!(page.text("main").contains(&title), "{}", client.name());
+        }
+        for client in Client::ALL {
+            let page = sign_in_as(client, &contoso, "carol", "not this").await;
+            assert!(page.text("[role=alert]").starts_with(WRONG_PASSWORD));
+            all_passed(&page, client);
+        }
+        contoso.set("--active-status", "500");
+        let refusals = || {
+            let lines = contoso.audit();
+            let refused = |line: &&Value| line["event"] == "sign-in.refused";
+            lines.iter().filter(refused).count()
+        };
+        for client in Client::ALL {
+            let before = refusals();
+            let page = sign_in_as(client, &contoso, "ada", "not this").await;
+            assert!(page.text("[role=alert]").starts_with(WRONG_PASSWORD));
+            assert_eq!(page.count(".checks li.failed"), 0, "{}", client.name());
+            assert_eq!(refusals(), before + 1, "{} sent it again", client.name());
+        }
+    }
+}
+
+async fn sign_in_as(client: Client, contoso: &Contoso, name: &str, password: &str) -> Page {
+    let user = format!("{name}@contoso.com");
+    let fields = [
+        ("user", &*user),
+        ("password", password),
+        ("client", client.value()),
+    ];
+    let form = contoso.microsoft.join("/windows").expect("a path");
+    Browser::new().post(&form, &fields).await
+}
+
+/// Not even a warning that another client would stumble.
+fn all_passed(page: &Page, client: Client) {
+    let checks = page.count(".checks li");
+    let passed = page.count(".checks li.passed");
+    assert!(
+        checks >= 30 && checks == passed,
+        "{}: {}",
+        client.name(),
+        page.text("main")
+    );
 }
