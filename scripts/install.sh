@@ -82,7 +82,7 @@ add_rust_components() {
   rustup --quiet component add rustfmt clippy
 }
 
-# The judges that no Debian package holds: Python's signxml (pyFF brings schemas) and the xmlsec crate.
+# The judges that no Debian package holds: Python's signxml, pysaml2 and MSAL (pyFF brings schemas), and the xmlsec crate.
 install_judges() {
   local judges="${CARGO_TARGET_DIR:-target}/judges" wanted=tests/judges/requirements.txt
   if ! cmp --silent "$wanted" "$judges/installed.txt"; then

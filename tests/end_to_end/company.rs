@@ -1,10 +1,14 @@
 //! Contoso, whose domain is federated: a server, its people, and the stand-in for Microsoft 365.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 use entra::{Cloud, Domain, Federation, Protocol, StandIn, Tenant, User};
 use harness::{Browser, Database, Form, Page, Server, Setup};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use url::Url;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -15,6 +19,7 @@ pub const CORRELATION_ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 pub struct Contoso {
     pub server: Server,
     pub app: Value,
+    pub tenant: Tenant,
     pub microsoft: Url,
 }
 
@@ -29,7 +34,7 @@ impl Contoso {
 
     /// The domain is federated by the protocol.
     pub async fn speaking(protocol: Protocol, setup: Setup) -> Self {
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
+        let socket = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("loopback has a free port");
         let port = socket
@@ -80,17 +85,23 @@ impl Contoso {
             .succeeded();
 
         let tenant = tenant(&app, protocol, entra_url, users);
-        let stand_in = StandIn::new(tenant, entra_url, || SystemTime::now().into());
-        tokio::spawn(async move { axum::serve(socket, entra::router(stand_in)).await });
+        stand_in(&tenant, entra_url, socket);
         Self {
             server,
             app,
+            tenant,
             microsoft,
         }
     }
 
     pub fn id(&self) -> &str {
         text(&self.app, "id")
+    }
+
+    /// Changes a setting of the app.
+    pub fn set(&self, setting: &str, value: &str) {
+        let change = ["app", "set", self.id(), setting, value];
+        self.server.cli(&change).succeeded();
     }
 
     /// The app's WS-Federation endpoint with a query; `+` stands for the parameters that every request has.
@@ -144,6 +155,27 @@ impl Contoso {
             .unwrap_or_default()
             .to_owned()
     }
+}
+
+/// Microsoft 365 with this tenant, under the name that the world knows it by.
+pub fn stand_in(tenant: &Tenant, name: &str, socket: TcpListener) {
+    let stand_in = StandIn::new(tenant.clone(), name, || SystemTime::now().into());
+    tokio::spawn(async move { axum::serve(socket, entra::router(stand_in)).await });
+}
+
+/// Makes a certificate for a server at localhost, in PEM files, and returns it.
+pub fn certify(certificate: &Path, key: &Path) -> String {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .output()
+        .expect("openssl runs");
+    assert!(made.status.success());
+    fs::read_to_string(certificate).expect("openssl has written it")
 }
 
 /// The text of a JSON field that must be there.
@@ -204,6 +236,8 @@ fn tenant(app: &Value, protocol: Protocol, entra_url: &str, users: Vec<User>) ->
         Protocol::WsFed => ("wsfed_url", "signout_url"),
         Protocol::Saml => ("saml_sso_url", "saml_slo_url"),
     };
+    // As the federation commands have it: SAML has no such addresses.
+    let active = |field| (protocol == Protocol::WsFed).then(|| text(app, field).to_owned());
     let certificate =
         openssl::x509::X509::from_pem(pem.as_bytes()).expect("openssl reads the certificate");
     Tenant {
@@ -220,8 +254,8 @@ fn tenant(app: &Value, protocol: Protocol, entra_url: &str, users: Vec<User>) ->
                 protocol,
                 signing_certificate: certificate.to_der().expect("a certificate has a DER form"),
                 next_signing_certificate: None,
-                metadata_exchange_uri: None,
-                active_sign_in_uri: None,
+                metadata_exchange_uri: active("mex_url"),
+                active_sign_in_uri: active("trust2005_url"),
             }),
         }],
         users,

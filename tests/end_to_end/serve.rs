@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use harness::{Browser, Database, Setup, databases};
 
-use crate::company::{CORRELATION_ID, Contoso, PASSWORD, add_user, posted, text};
+use crate::company::{CORRELATION_ID, Contoso, PASSWORD, add_user, certify, posted, text};
 
 #[tokio::test]
 async fn every_wrong_setting_is_named_at_once() {
@@ -374,30 +374,7 @@ async fn a_database_that_goes_away_is_a_503_and_comes_back_by_itself() {
 async fn tls_is_spoken_from_files_and_a_renewed_certificate_is_taken() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-    let renew = || {
-        let make = std::process::Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=DNS:localhost",
-                "-keyout",
-            ])
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .output()
-            .expect("openssl runs");
-        assert!(make.status.success());
-        std::fs::read_to_string(&certificate).expect("a certificate")
-    };
+    let renew = || certify(&certificate, &key);
     let first = renew();
     let server = Setup::new(Database::Sqlite)
         .with_tls(&certificate, &key)

@@ -4,6 +4,8 @@
 //! the only certificate to trust.
 
 pub mod key;
+pub mod msal;
+mod program;
 pub mod pysaml2;
 pub mod samael;
 #[cfg(test)]
@@ -19,6 +21,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::NamedTempFile;
 use url::Url;
+
+use crate::target_directory;
 
 /// Accepted, or refused for a reason.
 pub type Verdict = Result<(), String>;
@@ -202,6 +206,16 @@ fn succeed(program: &mut Command) -> Output {
     output
 }
 
+/// A document as a client's DOM may write it: the declarations of namespaces moved, the attributes sorted.
+///
+/// # Panics
+///
+/// If it is not well-formed.
+pub fn rewritten(document: &str) -> String {
+    let mut python = Command::new(target_directory().join("judges/bin/python"));
+    answer(python.arg(file("rewrite.py")), document).expect("it is well-formed")
+}
+
 /// What xmlsec1 has written, without the declaration that it begins with.
 fn without_declaration(written: &str) -> String {
     let (_declaration, message) = written.split_once("?>").expect("xmlsec1 begins so");
@@ -234,6 +248,18 @@ mod tests {
         assert_eq!(everyone(&response, Signed::Assertion, certificate), Ok(()));
         let metadata = sign(&metadata(), Signed::Metadata, key());
         assert_eq!(everyone(&metadata, Signed::Metadata, certificate), Ok(()));
+    }
+
+    #[test]
+    fn a_document_written_anew_is_the_same_to_every_judge() {
+        let Key { certificate, .. } = key();
+        let good = sign(&assertion(), Signed::Assertion, key());
+        let anew = rewritten(&good);
+        let opening = anew.split_once('>').expect("it has a root").0;
+        assert!(
+            opening.contains("xmlns:ds=") && opening.contains("MinorVersion=\"1\" MajorVersion")
+        );
+        assert_eq!(everyone(&anew, Signed::Assertion, certificate), Ok(()));
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! pysaml2 as a service provider: its own messages, its own reading of ours.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Map, Value, json};
 
-use super::file;
 use super::key::Key;
-use crate::target_directory;
+use super::program::Program;
 
 /// A service provider with a key of its own.
 pub struct ServiceProvider {
@@ -87,55 +84,12 @@ impl ServiceProvider {
             .lock()
             .expect("no thread panics with this lock");
         let mut said = program
-            .get_or_insert_with(Program::start)
-            .answer(&Value::Object(order));
+            .get_or_insert_with(|| Program::start("service_provider.py"))
+            .said(&Value::Object(order));
         match said["refused"].take() {
             Value::String(reason) => Err(reason),
             _ => Ok(said["answer"].take()),
         }
-    }
-}
-
-/// `service_provider.py`, which takes most of a second to start, so one process plays all of a provider's parts.
-#[derive(Debug)]
-struct Program {
-    process: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Program {
-    fn start() -> Self {
-        let mut process = Command::new(target_directory().join("judges/bin/python"))
-            .arg(file("service_provider.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null()) // what matters of it is in the answers
-            .spawn()
-            .unwrap_or_else(|error| panic!("{error}; run scripts/install.sh test"));
-        let orders = process.stdin.take().expect("it is piped");
-        let answers = BufReader::new(process.stdout.take().expect("it is piped"));
-        Self {
-            process,
-            orders,
-            answers,
-        }
-    }
-
-    fn answer(&mut self, order: &Value) -> Value {
-        let mut said = String::new();
-        writeln!(self.orders, "{order}")
-            .and_then(|()| self.answers.read_line(&mut said))
-            .expect("pysaml2 runs; see scripts/install.sh");
-        serde_json::from_str(&said).expect("it answers in JSON")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It waits for orders, and nobody gives any.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -5,6 +5,7 @@
 mod assertion;
 mod claims;
 mod form;
+mod grant;
 mod names;
 mod outcome;
 mod replay;
@@ -12,6 +13,7 @@ mod rules;
 mod saml;
 mod signature;
 mod user;
+pub mod windows;
 mod wsfed;
 mod xml;
 
@@ -22,9 +24,10 @@ use form::Form;
 use outcome::Ledger;
 
 pub use claims::Claim;
+pub use grant::{Grant, redeem};
 pub use outcome::{Aadsts, Check, Failure, Outcome, Verdict};
 pub use replay::Replay;
-pub use rules::{Rule, rules};
+pub use rules::{Rule, grant_rules, rules};
 pub use saml::logout;
 
 /// How far two clocks may differ.

@@ -5,8 +5,12 @@ pub const TRUST_ISSUE: &str = "http://schemas.xmlsoap.org/ws/2005/02/trust/Issue
 pub const NO_PROOF_KEY: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/NoProofKey";
 pub const UTILITY: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
+pub const SECURITY: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 pub const POLICY: &str = "http://schemas.xmlsoap.org/ws/2004/09/policy";
 pub const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
+
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// The namespace of SAML 1.0 and 1.1, and the token type of both.
 pub const SAML1: &str = "urn:oasis:names:tc:SAML:1.0:assertion";

@@ -1,5 +1,6 @@
 //! The lists of checks: their numbers, titles for people, and the codes they raise.
 
+use super::Grant;
 use crate::tenant::Protocol;
 
 /// A check that an answer has to pass.
@@ -22,6 +23,14 @@ pub fn rules(protocol: Protocol) -> &'static [Rule] {
     }
 }
 
+/// Every check of an assertion that is exchanged at the token endpoint, in the order in which they are made.
+pub fn grant_rules(grant: Grant) -> &'static [Rule] {
+    match grant {
+        Grant::Saml11 => SAML11_GRANT,
+        Grant::Saml20 => SAML20_GRANT,
+    }
+}
+
 #[rustfmt::skip]
 const WSFED: &[Rule] = &[
     rule(2, ONE_ANSWER, &[90014, 20012]),
@@ -34,14 +43,9 @@ const WSFED: &[Rule] = &[
     rule(13, "The response was made just now and has not expired", &[20012]),
     rule(14, "The response is for this cloud and says what it holds", &[20012]),
     ONE_ASSERTION, REALM, ASKED_REALM,
-    rule(19, "The assertion is signed once, as its last element", &[50008]),
+    SIGNED_LAST,
     REFERENCE, TRANSFORMS, ALGORITHMS, KEY, LINE_BREAKS, IN_DATE,
-    rule(27, "The assertion is SAML 1.1 and has an identifier", &[50008]),
-    VALID_NOW, AUDIENCE,
-    rule(30, "The subject is confirmed as bearer", &[50008]),
-    rule(31, "One NameIdentifier names the subject", &[50008]),
-    rule(32, "ImmutableID is there and equals the NameIdentifier", &[90020]),
-    rule(33, "UPN is there and is the person's", &[]),
+    SAML11, VALID_NOW, AUDIENCE, BEARER, NAME_IDENTIFIER, IMMUTABLE_ID, UPN,
     AUTHENTICATION, UNUSED, NO_DUPLICATES, KNOWN, ENABLED, SAME_ROOT, MULTI_FACTOR, FRESH,
 ];
 
@@ -61,18 +65,50 @@ const SAML: &[Rule] = &[
     ONE_ASSERTION,
     rule(15, "Response and assertion have the same issuer", &[50008]),
     REALM, ASKED_REALM,
-    rule(19, "The assertion is signed once, right after its issuer", &[50008]),
+    SIGNED_AFTER_ISSUER,
     REFERENCE, TRANSFORMS, ALGORITHMS, KEY, LINE_BREAKS, IN_DATE,
     rule(26, "The response's own signature, if it has one, verifies too", &[5_000_811, 50006, 50008]),
-    rule(27, "The assertion is SAML 2.0 and has an identifier", &[50008]),
-    VALID_NOW, AUDIENCE,
+    SAML20, VALID_NOW, AUDIENCE,
     rule(30, "The bearer is confirmed for this address and this request", &[50008, 500_133]),
-    rule(31, "One persistent NameID names the subject", &[50008]),
-    rule(33, "IDPEmail is there and is the person's UPN", &[]),
+    NAME_ID, IDP_EMAIL,
     AUTHENTICATION, UNUSED, NO_DUPLICATES, KNOWN, ENABLED, SAME_ROOT,
-    rule(41, "Several factors are told by AuthnContextClassRef only", &[]),
-    MULTI_FACTOR, FRESH,
+    FACTORS, MULTI_FACTOR, FRESH,
 ];
+
+#[rustfmt::skip]
+const SAML11_GRANT: &[Rule] = &[
+    IN_BASE64, ASSERTION_ALONE,
+    rule(45, "The grant type is that of a SAML 1.1 assertion", &[50008]),
+    ONE_ASSERTION, REALM,
+    SIGNED_LAST, REFERENCE, TRANSFORMS, ALGORITHMS, KEY, LINE_BREAKS, IN_DATE,
+    SAML11, VALID_NOW, AUDIENCE, BEARER, NAME_IDENTIFIER, IMMUTABLE_ID, UPN,
+    AUTHENTICATION, UNUSED, NO_DUPLICATES, KNOWN, ENABLED, SAME_ROOT, MULTI_FACTOR, FRESH,
+];
+
+#[rustfmt::skip]
+const SAML20_GRANT: &[Rule] = &[
+    IN_BASE64, ASSERTION_ALONE,
+    rule(45, "The grant type is that of a SAML 2.0 assertion", &[50008]),
+    ONE_ASSERTION,
+    rule(15, "The assertion names its issuer", &[50008]),
+    REALM,
+    SIGNED_AFTER_ISSUER, REFERENCE, TRANSFORMS, ALGORITHMS, KEY, LINE_BREAKS, IN_DATE,
+    SAML20, VALID_NOW, AUDIENCE,
+    rule(30, "The bearer is confirmed for this cloud", &[50008, 500_133]),
+    NAME_ID, IDP_EMAIL,
+    AUTHENTICATION, UNUSED, NO_DUPLICATES, KNOWN, ENABLED, SAME_ROOT, FACTORS, MULTI_FACTOR, FRESH,
+];
+
+const IN_BASE64: Rule = rule(
+    6,
+    "The assertion is UTF-8 text in base64 or base64url",
+    &[50008],
+);
+const ASSERTION_ALONE: Rule = rule(
+    7,
+    "By itself it is well-formed XML without a document type",
+    &[50008],
+);
 
 const ONE_ANSWER: &str = "The form carries one answer, and each field once";
 const WELL_FORMED: &str = "The answer is well-formed XML without a document type";
@@ -83,6 +119,16 @@ const ONE_ASSERTION: Rule = rule(
 );
 const REALM: Rule = rule(16, "The issuer is a federated domain's issuerUri", &[50107]);
 const ASKED_REALM: Rule = rule(17, "The domain that answers is the one that was asked", &[]);
+const SIGNED_LAST: Rule = rule(
+    19,
+    "The assertion is signed once, as its last element",
+    &[50008],
+);
+const SIGNED_AFTER_ISSUER: Rule = rule(
+    19,
+    "The assertion is signed once, right after its issuer",
+    &[50008],
+);
 const REFERENCE: Rule = rule(
     20,
     "The signature covers this assertion and only it",
@@ -101,8 +147,28 @@ const KEY: Rule = rule(
 );
 const LINE_BREAKS: Rule = rule(24, "Base64 in the signature has no line breaks", &[]);
 const IN_DATE: Rule = rule(25, "The signing certificate is in date", &[]);
+const SAML11: Rule = rule(
+    27,
+    "The assertion is SAML 1.1 and has an identifier",
+    &[50008],
+);
+const SAML20: Rule = rule(
+    27,
+    "The assertion is SAML 2.0 and has an identifier",
+    &[50008],
+);
 const VALID_NOW: Rule = rule(28, "The assertion is valid now", &[50013, 500_133]);
 const AUDIENCE: Rule = rule(29, "The audience is this cloud", &[50008]);
+const BEARER: Rule = rule(30, "The subject is confirmed as bearer", &[50008]);
+const NAME_IDENTIFIER: Rule = rule(31, "One NameIdentifier names the subject", &[50008]);
+const NAME_ID: Rule = rule(31, "One persistent NameID names the subject", &[50008]);
+const IMMUTABLE_ID: Rule = rule(
+    32,
+    "ImmutableID is there and equals the NameIdentifier",
+    &[90020],
+);
+const UPN: Rule = rule(33, "UPN is there and is the person's", &[]);
+const IDP_EMAIL: Rule = rule(33, "IDPEmail is there and is the person's UPN", &[]);
 const AUTHENTICATION: Rule = rule(
     34,
     "It says how and when the person authenticated",
@@ -116,6 +182,11 @@ const SAME_ROOT: Rule = rule(
     39,
     "The issuing domain is the root domain of the person's UPN",
     &[5_000_820],
+);
+const FACTORS: Rule = rule(
+    41,
+    "Several factors are told by AuthnContextClassRef only",
+    &[],
 );
 const MULTI_FACTOR: Rule = rule(
     42,

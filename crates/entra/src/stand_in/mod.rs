@@ -2,18 +2,23 @@
 
 mod binding;
 mod element;
+mod fetch;
+mod openid;
 mod org_id;
 mod pages;
 mod realm;
 mod request;
+mod rst;
 mod saml;
 mod session;
 mod shelf;
 mod sign_out;
 mod start;
+mod token;
+mod windows;
 mod wsfed;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,12 +26,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::checks::{self, Outstanding, Replay, Verdict, accept, logout};
 use crate::tenant::Tenant;
+use fetch::Fetch;
 use org_id::OrgIdKey;
 use pages::problem;
 use request::SignOutAnswer;
@@ -41,11 +47,24 @@ pub fn router(stand_in: StandIn) -> Router {
     Router::new()
         .route("/", get(start::home))
         .route("/start", get(start::start).post(start::start))
+        .route("/windows", post(windows::sign_in))
         .route("/login.srf", get(start::smart_link).post(receive))
         .route("/sign-out", get(sign_out::begin))
         .route("/common/userrealm/{upn}", get(realm::by_path))
         .route("/common/userrealm", get(realm::by_query))
         .route("/GetUserRealm.srf", get(realm::legacy).post(realm::legacy))
+        .route("/common/discovery/instance", get(openid::instance))
+        .route(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            get(openid::version_2),
+        )
+        .route(
+            "/{tenant}/.well-known/openid-configuration",
+            get(openid::version_1),
+        )
+        .route("/{tenant}/discovery/v2.0/keys", get(openid::keys))
+        .route("/{tenant}/oauth2/v2.0/token", post(token::version_2))
+        .route("/{tenant}/oauth2/token", post(token::version_1))
         .route("/assets/stand-in.css", get(pages::stylesheet))
         .route("/assets/send.js", get(pages::script))
         .fallback(async || {
@@ -73,7 +92,8 @@ pub struct StandIn(Arc<Inner>);
 
 struct Inner {
     tenant: Tenant,
-    secure: bool,
+    base_url: String,
+    tenant_id: String,
     clock: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     outstanding: Shelf<Asked>,
     /// The blob of the context by the ID of its AuthnRequest.
@@ -83,6 +103,7 @@ struct Inner {
     sessions: Shelf<Visit>,
     replay: Mutex<Replay>,
     org_id_key: OnceLock<OrgIdKey>,
+    fetch: Fetch,
 }
 
 /// A request that waits, and what was chosen together with it.
@@ -101,9 +122,11 @@ impl StandIn {
     ) -> Self {
         // Longer than a request counts, so that a late answer is told that it is late.
         let patience = TimeDelta::hours(2);
+        let base_url = base_url.trim_end_matches('/');
         Self(Arc::new(Inner {
             tenant,
-            secure: base_url.starts_with("https://"),
+            base_url: base_url.to_owned(),
+            tenant_id: openid::guid_of(base_url),
             clock: Box::new(clock),
             outstanding: Shelf::new(patience),
             blobs: Shelf::new(patience),
@@ -111,11 +134,20 @@ impl StandIn {
             sessions: Shelf::new(TimeDelta::hours(8)),
             replay: Mutex::default(),
             org_id_key: OnceLock::new(),
+            fetch: Fetch::new(),
         }))
     }
 
     fn tenant(&self) -> &Tenant {
         &self.0.tenant
+    }
+
+    fn base_url(&self) -> &str {
+        &self.0.base_url
+    }
+
+    fn tenant_id(&self) -> &str {
+        &self.0.tenant_id
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -137,10 +169,14 @@ impl StandIn {
         let by_id = || asked_by(&self.0.blobs.look(lead.request_id.as_deref()?, now)?);
         let asked = by_context().or_else(by_id);
         let outstanding = asked.as_ref().map(|asked| &asked.outstanding);
-        // The replay cache changes in one step at the end, so a panic elsewhere leaves it whole.
-        let mut replay = self.0.replay.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut replay = self.replay();
         let verdict = accept(self.tenant(), body, outstanding, &mut replay, now);
         (verdict, asked)
+    }
+
+    fn replay(&self) -> MutexGuard<'_, Replay> {
+        // It changes in one step at the end of the checks, so a panic elsewhere leaves it whole.
+        self.0.replay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

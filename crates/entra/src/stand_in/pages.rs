@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::StandIn;
+use crate::checks::windows::{self, Client, Fault};
 use crate::checks::{Check, Outcome, SignedIn, Verdict};
 use crate::tenant::Tenant;
 
@@ -25,6 +26,7 @@ pub fn home(
         user,
         notice,
         tenant: stand_in.tenant(),
+        clients: Client::ALL,
     };
     (status, html(&page)).into_response()
 }
@@ -39,7 +41,7 @@ pub fn verdict(verdict: &Verdict, correlation_id: Option<&str>) -> Response {
             number: check.number,
             title: check.title,
         }),
-        checks: &verdict.checks,
+        checks: verdict.checks.iter().map(Line::from).collect(),
         correlation_id,
     })
 }
@@ -128,6 +130,7 @@ struct Home<'a> {
     user: &'a str,
     notice: Option<&'a str>,
     tenant: &'a Tenant,
+    clients: [Client; 5],
 }
 
 #[derive(Template)]
@@ -135,8 +138,20 @@ struct Home<'a> {
 struct Answer<'a> {
     signed_in: Option<&'a SignedIn>,
     failed: Option<Failed<'a>>,
-    checks: &'a [Check],
+    checks: Vec<Line>,
     correlation_id: Option<&'a str>,
+}
+
+/// A check in a list.
+pub struct Line {
+    number: String,
+    title: &'static str,
+    mark: &'static str,
+    word: &'static str,
+    /// The code, when it failed, and why.
+    why: Option<(Option<String>, String)>,
+    /// What its failure is known by.
+    codes: String,
 }
 
 struct Failed<'a> {
@@ -157,29 +172,92 @@ impl Answer<'_> {
     fn passed(&self) -> usize {
         self.checks
             .iter()
-            .filter(|check| check.outcome == Outcome::Passed)
+            .filter(|line| line.word == PASSED.1)
             .count()
     }
 }
 
-impl Outcome {
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Warned(_) => "warned",
-            Self::Failed { .. } => "failed",
-            Self::NotReached => "not-reached",
-        }
-    }
+/// The mark of an outcome and the word for it.
+const PASSED: (&str, &str) = ("✓", "passed");
+const WARNED: (&str, &str) = ("!", "warned");
+const FAILED: (&str, &str) = ("✗", "failed");
+const NOT_REACHED: (&str, &str) = ("·", "not-reached");
 
-    fn mark(&self) -> &'static str {
-        match self {
-            Self::Passed => "✓",
-            Self::Warned(_) => "!",
-            Self::Failed { .. } => "✗",
-            Self::NotReached => "·",
+impl From<&Check> for Line {
+    fn from(check: &Check) -> Self {
+        let ((mark, word), why) = match &check.outcome {
+            Outcome::Passed => (PASSED, None),
+            Outcome::Warned(why) => (WARNED, Some((None, why.clone()))),
+            Outcome::Failed { code, why } => (FAILED, Some((Some(code.to_string()), why.clone()))),
+            Outcome::NotReached => (NOT_REACHED, None),
+        };
+        let codes: Vec<_> = check.raises.iter().map(u32::to_string).collect();
+        Self {
+            number: check.number.to_string(),
+            title: check.title,
+            mark,
+            word,
+            why,
+            codes: match codes.as_slice() {
+                [] => "warns".to_owned(),
+                codes => codes.join(", "),
+            },
         }
     }
+}
+
+impl From<&windows::Check> for Line {
+    fn from(check: &windows::Check) -> Self {
+        let code = check.rule.code;
+        let ((mark, word), why) = match &check.outcome {
+            windows::Outcome::Passed => (PASSED, None),
+            windows::Outcome::Warned(why) => (WARNED, Some((None, why.clone()))),
+            windows::Outcome::Failed(why) => {
+                let code = (!code.is_empty()).then(|| code.to_owned());
+                (FAILED, Some((code, why.clone())))
+            }
+            windows::Outcome::NotReached => (NOT_REACHED, None),
+        };
+        Self {
+            number: check.rule.number.to_owned(),
+            title: check.rule.title,
+            mark,
+            word,
+            why,
+            codes: code.to_owned(),
+        }
+    }
+}
+
+/// How far a password came.
+#[derive(Template)]
+#[template(path = "windows.html")]
+pub struct Windows<'a> {
+    pub client: Client,
+    pub account: &'a str,
+    pub steps: Vec<Stage>,
+    pub end: End,
+    pub correlation_id: &'a str,
+}
+
+/// A step on the way, with where it went.
+pub struct Stage {
+    pub title: String,
+    pub facts: Vec<(&'static str, String)>,
+    pub checks: Vec<Line>,
+}
+
+/// Where it ended.
+pub enum End {
+    SignedIn(Box<SignedIn>),
+    /// The identity provider said no.
+    Fault(Fault),
+    /// A check failed.
+    Failed {
+        number: String,
+        code: String,
+        why: String,
+    },
 }
 
 pub fn html(page: &impl Template) -> Response {

@@ -160,7 +160,7 @@ impl StandIn {
     }
 
     /// The name of the cloud as clients compare it: `microsoftonline.com`.
-    fn instance(&self) -> &str {
+    pub(super) fn instance(&self) -> &str {
         let reply = &self.tenant().cloud.reply;
         let host = reply
             .split("://")

@@ -75,7 +75,8 @@ impl StandIn {
     }
 
     fn cookie(&self, value: &str, lifetime: &str) -> SetCookie {
-        let secure = if self.0.secure { "; Secure" } else { "" };
+        let is_secure = self.base_url().starts_with("https://");
+        let secure = if is_secure { "; Secure" } else { "" };
         AppendHeaders([(
             SET_COOKIE,
             format!("{COOKIE_NAME}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{lifetime}"),

@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use chrono::TimeDelta;
-use entra::{StandIn, router};
+use entra::{StandIn, Tenant, router};
 use scraper::{Html, Selector};
 use tower::ServiceExt as _;
 
@@ -32,11 +32,15 @@ impl Browser {
     }
 
     pub fn at(base_url: &str) -> Self {
+        Self::of(tenant(), base_url)
+    }
+
+    pub fn of(tenant: Tenant, base_url: &str) -> Self {
         let minutes = Arc::new(AtomicI64::new(0));
         let passed = Arc::clone(&minutes);
         let clock = move || now() + TimeDelta::minutes(passed.load(Ordering::Relaxed));
         Self {
-            router: router(StandIn::new(tenant(), base_url, clock)),
+            router: router(StandIn::new(tenant, base_url, clock)),
             minutes,
             cookie: None,
         }
@@ -111,6 +115,11 @@ impl Page {
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(found, _)| found == name)
             .map(|(_, value)| value.into_owned())
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     pub fn heading(&self) -> String {

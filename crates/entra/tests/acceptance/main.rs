@@ -3,8 +3,10 @@
 mod browser;
 mod changes;
 mod checks;
+mod grant;
 mod judged;
 mod realm;
 mod saml;
 mod stand_in;
 mod token;
+mod windows;

@@ -81,21 +81,25 @@ impl Scene {
 
     /// The token response, signed.
     pub fn wresult(&self) -> String {
+        format!("{BEFORE}{}{AFTER}", self.signed())
+    }
+
+    /// The assertion alone, signed.
+    pub fn signed(&self) -> String {
         let at = self.assertion.len() - "</saml:Assertion>".len();
         let id = self
             .assertion
             .split("AssertionID=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next());
-        let signed = sign(
+        sign(
             &self.assertion,
             id.expect("there is an id"),
             at,
             self.key,
             Algorithm::default(),
         )
-        .expect("it can be signed");
-        format!("{BEFORE}{signed}{AFTER}")
+        .expect("it can be signed")
     }
 
     /// The form that a browser posts.

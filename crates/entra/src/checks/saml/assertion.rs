@@ -16,9 +16,12 @@ pub fn only_one<'a, 'i>(response: Node<'a, 'i>) -> Checked<Node<'a, 'i>> {
 }
 
 /// Check 15: whoever answers also made the assertion.
-pub fn issuer(response: Node, assertion: Node) -> Checked<String> {
+pub fn issuer(response: Option<Node>, assertion: Node) -> Checked<String> {
     let issuer = xml::text(xml::only(assertion, names::SAML2, "Issuer").or_raise(50008)?);
-    for answering in xml::children(response, names::SAML2, "Issuer").map(xml::text) {
+    let answering = response
+        .into_iter()
+        .flat_map(|response| xml::children(response, names::SAML2, "Issuer"));
+    for answering in answering.map(xml::text) {
         ensure(answering == issuer, 50008, || {
             format!("the response is by {answering:?}, its assertion by {issuer:?}")
         })?;
@@ -52,7 +55,12 @@ pub fn audience(assertion: Node, cloud: &Cloud) -> Checked<()> {
 }
 
 /// Check 30 (SAML profiles §4.1.4.2).
-pub fn bearer(assertion: Node, response: Node, cloud: &Cloud, now: DateTime<Utc>) -> Checked<()> {
+pub fn bearer(
+    assertion: Node,
+    response: Option<Node>,
+    cloud: &Cloud,
+    now: DateTime<Utc>,
+) -> Checked<()> {
     let subject = xml::only(assertion, names::SAML2, "Subject").or_raise(50008)?;
     let confirmation = xml::only(subject, names::SAML2, "SubjectConfirmation").or_raise(50008)?;
     let method = confirmation.attribute("Method").unwrap_or_default();
@@ -64,13 +72,15 @@ pub fn bearer(assertion: Node, response: Node, cloud: &Cloud, now: DateTime<Utc>
     ensure(recipient == Some(&cloud.reply), 50008, || {
         format!("the recipient is {recipient:?}")
     })?;
-    let [confirmed, answered] =
-        [data, response].map(|node| node.attribute("InResponseTo").unwrap_or_default());
-    ensure(confirmed == answered, 50008, || {
-        format!(
-            "the subject is confirmed for the request {confirmed:?}, the response answers {answered:?}"
-        )
-    })?;
+    if let Some(response) = response {
+        let [confirmed, answered] =
+            [data, response].map(|node| node.attribute("InResponseTo").unwrap_or_default());
+        ensure(confirmed == answered, 50008, || {
+            format!(
+                "the subject is confirmed for the request {confirmed:?}, the response answers {answered:?}"
+            )
+        })?;
+    }
     ensure(data.attribute("NotBefore").is_none(), 50008, || {
         "the confirmation has a NotBefore".to_owned()
     })?;

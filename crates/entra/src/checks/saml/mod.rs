@@ -1,4 +1,4 @@
-//! A SAML 2.0 answer: a response with an assertion (SAML profiles §4.1.4).
+//! A SAML 2.0 answer, a response with an assertion (SAML profiles §4.1.4); and such an assertion alone.
 
 mod assertion;
 mod carried;
@@ -6,6 +6,7 @@ pub mod logout;
 mod message;
 
 use chrono::{DateTime, Utc};
+use roxmltree::Node;
 
 use super::form::Form;
 use super::outcome::Ledger;
@@ -15,6 +16,7 @@ use crate::tenant::{Protocol, Tenant};
 
 pub use message::request_id;
 
+/// A response that a browser posted.
 pub fn hear(
     tenant: &Tenant,
     form: &Form,
@@ -36,15 +38,50 @@ pub fn hear(
     ledger.note(12, message::status(response))?;
     ledger.note(13, message::made_now(response, now))?;
     let unverified = ledger.note(18, assertion::only_one(response))?;
+    let answer = Answer {
+        response: Some(response),
+        outstanding,
+    };
+    let signed_in = believe(tenant, unverified, answer, replay, now, ledger)?;
+    if let Some(id) = outstanding.and_then(|asked| asked.request_id.clone()) {
+        // A request that is older than this expired by itself.
+        replay.remember(Used::Request(id), now + PATIENCE + SKEW, now);
+    }
+    Some(signed_in)
+}
+
+/// What is around an assertion: nothing, when it is brought to the token endpoint.
+#[derive(Clone, Copy, Default)]
+pub struct Answer<'a, 'i> {
+    response: Option<Node<'a, 'i>>,
+    outstanding: Option<&'a Outstanding>,
+}
+
+/// A SAML 2.0 assertion, however it came.
+pub fn believe(
+    tenant: &Tenant,
+    unverified: Node,
+    Answer {
+        response,
+        outstanding,
+    }: Answer,
+    replay: &mut Replay,
+    now: DateTime<Utc>,
+    ledger: &mut Ledger,
+) -> Option<SignedIn> {
     let issuer = ledger.note(15, assertion::issuer(response, unverified))?;
     let realm = ledger.note(16, user::realm(tenant, &issuer, Protocol::Saml))?;
-    let foreign = outstanding.and_then(|asked| user::foreign_realm(tenant, realm, asked));
-    ledger.remark(17, foreign);
+    if response.is_some() {
+        let foreign = outstanding.and_then(|asked| user::foreign_realm(tenant, realm, asked));
+        ledger.remark(17, foreign);
+    }
 
     let id = unverified.attribute("ID").unwrap_or_default();
     let signature = ledger.note(19, signature::after_issuer(unverified))?;
     let verified = signature::noted(unverified, id, signature, realm, now, ledger)?;
-    ledger.note(26, message::signature(response, unverified, realm))?;
+    if let Some(response) = response {
+        ledger.note(26, message::signature(response, unverified, realm))?;
+    }
 
     let assertion = verified.element();
     ledger.note(27, assertion::version(assertion))?;
@@ -72,10 +109,6 @@ pub fn hear(
     )?;
 
     replay.remember(Used::Assertion(id.to_owned()), expires + SKEW, now);
-    if let Some(id) = outstanding.and_then(|asked| asked.request_id.clone()) {
-        // A request that is older than this expired by itself.
-        replay.remember(Used::Request(id), now + PATIENCE + SKEW, now);
-    }
     Some(SignedIn {
         upn: user.upn.clone(),
         display_name: user.display_name.clone(),

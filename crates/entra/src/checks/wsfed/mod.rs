@@ -1,9 +1,10 @@
-//! A WS-Federation answer: a token response with a SAML 1.1 assertion.
+//! A WS-Federation answer, a token response with a SAML 1.1 assertion; and such an assertion alone.
 
 mod assertion;
 mod message;
 
 use chrono::{DateTime, Utc};
+use roxmltree::Node;
 
 use super::form::Form;
 use super::outcome::Ledger;
@@ -11,6 +12,7 @@ use super::replay::Used;
 use super::{Outstanding, Replay, SKEW, SignedIn, claims, replay, signature, user};
 use crate::tenant::{Protocol, Tenant};
 
+/// A token response that a browser posted.
 pub fn hear(
     tenant: &Tenant,
     form: &Form,
@@ -30,9 +32,23 @@ pub fn hear(
     ledger.note(14, message::meant_for(response, &tenant.cloud))?;
     // 18 before 16: only of one assertion can be said who issued it.
     let unverified = ledger.note(18, assertion::only_one(response))?;
+    believe(tenant, unverified, Some(asked), replay, now, ledger)
+}
+
+/// A SAML 1.1 assertion, however it came; whoever brings one to the token endpoint was asked nothing.
+pub fn believe(
+    tenant: &Tenant,
+    unverified: Node,
+    asked: Option<&Outstanding>,
+    replay: &mut Replay,
+    now: DateTime<Utc>,
+    ledger: &mut Ledger,
+) -> Option<SignedIn> {
     let issuer = unverified.attribute("Issuer").unwrap_or_default();
     let realm = ledger.note(16, user::realm(tenant, issuer, Protocol::WsFed))?;
-    ledger.remark(17, user::foreign_realm(tenant, realm, asked));
+    if let Some(asked) = asked {
+        ledger.remark(17, user::foreign_realm(tenant, realm, asked));
+    }
 
     let id = unverified.attribute("AssertionID").unwrap_or_default();
     let signature = ledger.note(19, signature::last_child(unverified))?;
@@ -53,10 +69,10 @@ pub fn hear(
 
     let user = user::noted(tenant, immutable_id, realm, ledger)?;
     let mfa = assertion::multi_factor(&authentication.method, &claims);
-    ledger.note(42, super::assertion::mfa_when_asked(mfa, Some(asked)))?;
+    ledger.note(42, super::assertion::mfa_when_asked(mfa, asked))?;
     ledger.note(
         43,
-        super::assertion::fresh_when_asked(authentication.instant, Some(asked)),
+        super::assertion::fresh_when_asked(authentication.instant, asked),
     )?;
 
     replay.remember(Used::Assertion(id.to_owned()), expires + SKEW, now);

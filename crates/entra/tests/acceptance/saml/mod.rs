@@ -1,8 +1,8 @@
 //! SAML 2.0.
 
-mod changes;
+pub mod changes;
 mod checks;
-mod response;
+pub mod response;
 mod sign_out;
 mod stand_in;
 mod wrapping;

@@ -77,19 +77,31 @@ impl Scene {
 
     /// The response with its signatures.
     pub fn signed(&self) -> String {
-        let (before, rest) = self
-            .response
-            .split_once("<saml:Assertion ")
-            .expect("it holds an assertion");
-        let (assertion, after) = rest
-            .rsplit_once("</saml:Assertion>")
-            .expect("the assertion ends");
-        let assertion = format!("<saml:Assertion {assertion}</saml:Assertion>");
-        let response = format!("{before}{}{after}", behind_issuer(&assertion, self.key));
+        let [before, assertion, after] = self.parts();
+        let response = format!("{before}{}{after}", behind_issuer(assertion, self.key));
         match self.response_key {
             Some(key) => behind_issuer(&response, key),
             None => response,
         }
+    }
+
+    /// The assertion alone, signed.
+    pub fn assertion(&self) -> String {
+        let [_, assertion, _] = self.parts();
+        behind_issuer(assertion, self.key)
+    }
+
+    /// The response before, in and behind its assertion.
+    fn parts(&self) -> [&str; 3] {
+        let end = "</saml:Assertion>";
+        let from = self.response.find("<saml:Assertion ");
+        let to = self.response.rfind(end).map(|at| at + end.len());
+        let (from, to) = from.zip(to).expect("it holds an assertion");
+        [
+            &self.response[..from],
+            &self.response[from..to],
+            &self.response[to..],
+        ]
     }
 
     /// The form that a browser posts.
