@@ -724,8 +724,8 @@ async fn every_kind_of_identifier_works_without_a_session() {
         };
         for _ in 0..2 {
             let answer = contoso.send(&rst, PC).await.expect("a token");
-            let (_, named) = answer.split_once("<saml:NameIdentifier").expect("a name");
-            let name = named.split(['>', '<']).nth(1).expect("its text").to_owned();
+            let (_, after) = answer.split_once("<saml:NameIdentifier").expect("a name");
+            let name = after.split(['>', '<']).nth(1).expect("its text").to_owned();
             assert!(name.len() > 30 && !name.contains("alice"), "{name}");
             names.push(name);
         }
