@@ -424,7 +424,7 @@ impl Refusal {
             Self::NoCookie => say(
                 "Cookies are needed",
                 "Nothing was changed.",
-                "The form came without the cookie that was sent with it: this browser keeps no cookies for this site, or has lost them since.".to_owned(),
+                "The form came without the cookie that its page had set: this browser keeps no cookies for this site, or has lost them since.".to_owned(),
                 "Allow cookies for this site and try again.",
             ),
             Self::NotAdmin { upn } => say(
