@@ -131,6 +131,56 @@ async fn each_person_of_the_demonstration_sees_what_a_real_one_would() {
 }
 
 #[tokio::test]
+async fn every_client_of_ws_trust_signs_in_to_the_demonstration() {
+    let demo = Demo::start();
+    let sign_in = async |upn: &str, password: &str, client: &str| {
+        let browser = Browser::new();
+        let form = browser
+            .open(&demo.microsoft)
+            .await
+            .form("form[action='/windows']")
+            .fill("user", upn)
+            .fill("password", password)
+            .fill("client", client);
+        browser.submit(&form).await
+    };
+    let password = "Countersign-demo-1";
+    for client in ["windows", "dotnet", "go", "java", "python"] {
+        let page = sign_in("alice@contoso.example", password, client).await;
+        let heading = page.text("h1");
+        assert!(
+            heading.starts_with("Signed in as Alice"),
+            "{client}: {}",
+            page.source()
+        );
+        let doubtful = ".checks li.warned, .checks li.failed, .checks li.not-reached";
+        assert_eq!(page.count(doubtful), 0, "{client}: {}", page.source());
+    }
+    for (upn, password, known_by) in [
+        ("bob@contoso.example", "wrong", "0xc000006d"),
+        ("carol@contoso.example", password, "RequestFailed"),
+        ("felix@fabrikam.example", password, "0xcaa90017"),
+    ] {
+        let page = sign_in(upn, password, "windows").await;
+        assert_eq!(
+            (page.status, page.text("h1").as_str()),
+            (403, "Not signed in")
+        );
+        assert!(
+            page.text("main").contains(known_by),
+            "{upn}: {}",
+            page.source()
+        );
+        assert_eq!(
+            page.count(".checks li.warned"),
+            0,
+            "{upn}: {}",
+            page.source()
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_demonstration_introduces_itself_as_json_and_on_ports_that_the_system_chooses() {
     let demo = Setup::new(Database::Sqlite).spawn(&[
         "demo",

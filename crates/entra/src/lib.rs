@@ -1,8 +1,8 @@
 //! Microsoft's side of a federated sign-in, as its documents describe it.
 //!
 //! [`checks`] decides about an answer as Entra ID would, with its error codes; [`stand_in`] is a small
-//! Microsoft 365 to sign in to, for demonstrations and tests. Both know nothing of the code that writes
-//! our messages: what they share with it is the published standards alone.
+//! Microsoft 365 to sign in to, in a browser or as a Windows PC does, for demonstrations and tests. Both know
+//! nothing of the code that writes our messages: what they share with it is the published standards alone.
 //!
 //! ```text
 //! demo, tests ──► stand_in ──► checks ──► crypto (the strict reader of signatures)

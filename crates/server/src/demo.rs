@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use entra::{Cloud, Domain, Federation, Protocol, StandIn, Tenant, User};
-use idp::apps::{AppChange, NewMicrosoft365};
+use idp::apps::{ActiveChange, AppChange, NewMicrosoft365};
 use idp::people::NewUser;
 use idp::{Clock, Idp, Origin};
 use serde::Serialize;
@@ -206,13 +206,21 @@ async fn federated(
     };
     let mut app = idp.add_microsoft365(new, origin).await?;
     idp.grant(&app.id, GROUP, origin).await?;
-    if domain == FABRIKAM {
-        let change = AppChange {
+    let change = if domain == FABRIKAM {
+        AppChange {
             protocol: Some(store::Protocol::Saml),
             ..AppChange::default()
-        };
-        app = idp.change_app(&app.id, change, origin).await?;
-    }
+        }
+    } else {
+        AppChange {
+            active: ActiveChange {
+                on: Some(true),
+                ..ActiveChange::default()
+            },
+            ..AppChange::default()
+        }
+    };
+    app = idp.change_app(&app.id, change, origin).await?;
     let told = idp.federation_of(app)?;
     Ok(Domain {
         name: domain.to_owned(),
@@ -226,8 +234,8 @@ async fn federated(
             },
             signing_certificate: BASE64_STANDARD.decode(told.signing_certificate)?,
             next_signing_certificate: None,
-            metadata_exchange_uri: None,
-            active_sign_in_uri: None,
+            metadata_exchange_uri: told.metadata_exchange_url,
+            active_sign_in_uri: told.active_sign_in_url,
         }),
     })
 }
@@ -267,6 +275,8 @@ This is a DEMONSTRATION. Its people, passwords and keys are public and are throw
 
   Open    {}    a stand-in for Microsoft 365, with two domains federated:
                                   {CONTOSO} by WS-Federation, {FABRIKAM} by SAML 2.0
+                                  Its page also signs in as a Windows PC does: by WS-Trust, with a password
+                                  alone. Here that is on for {CONTOSO}; at first it is off everywhere.
   and     {}    Countersign: the portal of their people
 
   Sign in as               what happens

@@ -255,6 +255,7 @@ pub enum End {
     /// A check failed.
     Failed {
         number: String,
+        title: &'static str,
         code: String,
         why: String,
     },

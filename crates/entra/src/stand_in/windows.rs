@@ -217,6 +217,7 @@ fn failed<T>(step: &Step<T>) -> End {
     let (rule, why) = step.failed().expect("a step without a result failed");
     End::Failed {
         number: rule.number.to_owned(),
+        title: rule.title,
         code: rule.code.to_owned(),
         why: why.to_owned(),
     }
@@ -226,6 +227,7 @@ fn refused(verdict: Verdict) -> End {
     if let Some((check, code, why)) = verdict.failed() {
         return End::Failed {
             number: check.number.to_string(),
+            title: check.title,
             code: code.to_string(),
             why: why.to_owned(),
         };

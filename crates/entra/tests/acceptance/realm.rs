@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::browser::Browser;
-use crate::token::{Scene, body};
+use crate::token::{Scene, body, tenant};
 
 /// Asks for a realm as JSON.
 async fn realm(path: &str) -> serde_json::Value {
@@ -43,6 +43,41 @@ async fn realm_discovery_tells_how_an_account_signs_in() {
         realm("/common/userrealm?user=x&api-version=9").await["error"],
         "api-version is one of 1.0, 2.0 and 2.1"
     );
+}
+
+#[tokio::test]
+async fn realm_discovery_tells_clients_where_a_password_may_go() {
+    let mut tenant = tenant();
+    for domain in &mut tenant.domains {
+        if let Some(federation) = &mut domain.federation {
+            federation.metadata_exchange_uri = Some("https://idp.example/trust/mex".to_owned());
+            federation.active_sign_in_uri = Some("https://idp.example/trust/2005".to_owned());
+        }
+    }
+    let mut browser = Browser::of(tenant, "http://localhost:8081");
+    let federated = browser
+        .get("/common/userrealm/alice@contoso.example?api-version=1.0")
+        .await
+        .json();
+    assert_eq!(federated["federation_protocol"], "WSTrust");
+    assert_eq!(
+        federated["federation_metadata_url"],
+        "https://idp.example/trust/mex"
+    );
+    assert_eq!(
+        federated["federation_active_auth_url"],
+        "https://idp.example/trust/2005"
+    );
+    let oldest = browser
+        .get("/GetUserRealm.srf?login=alice%40contoso.example&json=1")
+        .await
+        .json();
+    assert_eq!(oldest["STSAuthURL"], "https://idp.example/trust/2005");
+    let saml = browser
+        .get("/common/userrealm/erin@saml.example?api-version=1.0")
+        .await
+        .json();
+    assert_eq!(saml["federation_protocol"], "SAML20");
 }
 
 #[tokio::test]

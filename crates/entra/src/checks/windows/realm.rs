@@ -12,8 +12,10 @@ pub fn realm(client: Client, federation: Option<&Federation>) -> Step<&str> {
 }
 
 fn read<'a>(federation: Option<&'a Federation>, tally: &mut Tally) -> Option<&'a str> {
-    let federated =
-        federation.ok_or_else(|| "it does not, and this stand-in keeps no passwords".to_owned());
+    let federated = federation.ok_or_else(|| {
+        "no federated domain answers for the account, and this stand-in keeps no passwords"
+            .to_owned()
+    });
     let federation = tally.note("55.1", federated)?;
     let protocol = federation.protocol;
     tally.note(
