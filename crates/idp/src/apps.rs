@@ -14,7 +14,7 @@ use store::{
 
 use crate::audit::Entry;
 use crate::error::{Error, Refusal, Result};
-use crate::federate::Federation;
+use crate::federate::{Federation, MfaBehavior, PromptLogin};
 use crate::people::find_group;
 use crate::sign_on::{issuer_for, no_key};
 use crate::{Idp, Origin};
@@ -178,6 +178,9 @@ impl Idp {
                 .filter(|line| !line.starts_with('-'))
                 .collect(),
             thumbprint: app.certificate_thumbprint,
+            next: None,
+            mfa_behavior: MfaBehavior::default(),
+            prompt_login: PromptLogin::default(),
             cloud: cloud.parse().map_err(Error::broken)?,
             app_id: app.id,
             label: app.label,
