@@ -132,7 +132,7 @@ impl Office {
     }
 
     /// Sends what is understood and refused: which fault it is, about which message, and what is on record.
-    async fn refused(&self, request: &str, subcode: &str, reason: &str) {
+    async fn refused(&self, request: &str, subcode: &str, reason: &str) -> String {
         let page = self.send(V13, request).await;
         let said = fault(&page);
         assert_eq!(
@@ -149,6 +149,7 @@ impl Office {
             ("token.refused", reason),
             "{request}"
         );
+        said.reason
     }
 
     /// Sends what cannot be read: it is refused in words, which are in the audit too, and short.
@@ -668,7 +669,11 @@ async fn a_request_for_another_address_app_or_time_is_refused() {
         let (_, created) = old.split_once("<u:Created>").expect("a time");
         let long_ago = written(now() - TimeDelta::minutes(6));
         let old = replaced(&old, &created[..long_ago.len()], &long_ago);
-        office.refused(&old, "wsu:MessageExpired", "stale").await;
+        let said = office.refused(&old, "wsu:MessageExpired", "stale").await;
+        assert!(
+            said.contains("clock of the computer that sent it"),
+            "{said}"
+        );
 
         // A proxy may call the server by another name than people do, and sends on what it was sent.
         let name = format!("inside.contoso.com:{}", office.port());
@@ -1062,7 +1067,7 @@ async fn without_the_database_nothing_is_refused_that_could_have_been_granted() 
             (503, "s:Receiver", "trust:RequestFailed")
         );
         assert!(page.header("retry-after").is_some());
-        let why = "the database does not answer";
+        let why = "the database does not answer. Try again in a few seconds. Correlation";
         assert!(said.reason.contains(why), "{}", said.reason);
         assert!(!said.reason.to_lowercase().contains("postgres"));
     }
