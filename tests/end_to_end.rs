@@ -32,5 +32,7 @@ mod wiki;
 mod windows_page;
 #[path = "end_to_end/wsfed.rs"]
 mod wsfed;
+#[path = "end_to_end/wstrust.rs"]
+mod wstrust;
 #[path = "end_to_end/wstrust_clients.rs"]
 mod wstrust_clients;

@@ -254,9 +254,8 @@ impl Idp {
             return Err(Refusal::ForeignDestination { label: label() });
         }
         let now = self.now();
-        let fresh = (now - request.created).abs() <= SKEW
-            && request.expires >= now - SKEW
-            && request.expires > request.created;
+        // What was made within these minutes and holds at all has not run out by more than they are.
+        let fresh = (now - request.created).abs() <= SKEW && request.expires > request.created;
         if !fresh {
             return Err(Refusal::Stale { label: label() });
         }

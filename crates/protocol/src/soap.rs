@@ -9,8 +9,9 @@ use crate::xml::{Name, NotXml, Writer};
 
 /// SOAP 1.1 §3.
 const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-/// WS-Addressing 1.0 SOAP binding §6: the action of a fault of a SOAP node.
-const FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
+/// The action of a fault (WS-Addressing 1.0 SOAP binding §6): of one that is about WS-Addressing, of any other.
+const ADDRESSING_FAULT: &str = "http://www.w3.org/2005/08/addressing/fault";
+const FAULT: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
 /// The roles of whoever takes the message in the end (SOAP 1.2 part 1 §2.2); empty is the same as none named.
 const OUR_ROLES: [&str; 3] = [
     "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
@@ -167,8 +168,13 @@ pub(crate) fn fault_envelope(
         Code::MustUnderstand => "MustUnderstand",
         Code::VersionMismatch => "VersionMismatch",
     });
+    let action = if subcode.is_in(ADDRESSING) {
+        ADDRESSING_FAULT
+    } else {
+        FAULT
+    };
     envelope(
-        FAULT_ACTION,
+        action,
         relates_to,
         |_| Ok(()),
         |w| {

@@ -35,6 +35,12 @@ pub struct Name {
     local: &'static str,
 }
 
+impl Name {
+    pub(crate) fn is_in(self, namespace: Namespace) -> bool {
+        self.namespace == Some(namespace)
+    }
+}
+
 /// The name of an attribute in no namespace.
 pub const fn local(local: &'static str) -> Name {
     Name {

@@ -1,7 +1,7 @@
 //! Errors, as people read them: one page per kind of blame, logged once, here.
 
 use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
@@ -117,6 +117,10 @@ pub async fn explained(
     let path = request.uri().path().to_owned();
     let has_connection = request.version() < Version::HTTP_2;
     let has_body = !request.body().is_end_stream();
+    let is_for_programs = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|path| [route::TRUST_2005, route::TRUST_13].contains(&path.as_str()));
     let response = next.run(request).await;
     let status = response.status();
     let failure = response
@@ -139,7 +143,10 @@ pub async fn explained(
         tracing::warn!(%error, "A refusal could not be written to the audit");
     }
     let error = failure.as_deref().map(|failure| &failure.0);
-    let (explanation, retry_after) = explain(error, status, &app);
+    let (explanation, retry_after) = match status {
+        StatusCode::METHOD_NOT_ALLOWED if is_for_programs => (for_programs(), None),
+        _ => explain(error, status, &app),
+    };
     log(error, status);
     let mut answer = if wants_html {
         let page = pages::Problem {
@@ -257,6 +264,16 @@ pub fn explain(error: Option<&Error>, status: StatusCode, app: &App) -> (Explana
             Some(2),
         ),
         _ => (by_status(status), None),
+    }
+}
+
+/// For an administrator who opens one of the addresses of WS-Trust to see whether it is there.
+fn for_programs() -> Explanation {
+    Explanation {
+        title: "An address for programs",
+        what: "There is no page here: Windows and other programs send a user name and a password to this address.".to_owned(),
+        why: "They send it by POST, as a SOAP message of WS-Trust.".to_owned(),
+        what_to_do: "Nothing is wrong. Whether it is turned on, an administrator sees with “countersign app show” or on the application's Windows page.".to_owned(),
     }
 }
 

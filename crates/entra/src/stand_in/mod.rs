@@ -51,6 +51,7 @@ pub fn router(stand_in: StandIn) -> Router {
         .route("/login.srf", get(start::smart_link).post(receive))
         .route("/sign-out", get(sign_out::begin))
         .route("/common/userrealm/{upn}", get(realm::by_path))
+        .route("/common/UserRealm/{upn}", get(realm::by_path)) // MSAL for Go's spelling
         .route("/common/userrealm", get(realm::by_query))
         .route("/GetUserRealm.srf", get(realm::legacy).post(realm::legacy))
         .route("/common/discovery/instance", get(openid::instance))

@@ -26,6 +26,8 @@ async fn realm_discovery_tells_how_an_account_signs_in() {
             "cloud_audience_urn": "urn:federation:MicrosoftOnline",
         })
     );
+    let spelt_by_go = realm("/common/UserRealm/alice@contoso.example?api-version=1.0").await;
+    assert_eq!(spelt_by_go, federated);
     let managed = realm("/common/userrealm/dave@managed.example?api-version=1.0").await;
     assert_eq!(managed["account_type"], "Managed");
     assert_eq!(managed.get("federation_protocol"), None);

@@ -286,6 +286,21 @@ async fn a_request_that_a_client_sends_again_is_one_attempt() {
     }
 }
 
+#[tokio::test]
+async fn two_of_one_request_at_the_same_moment_are_one_attempt() {
+    let contoso = Contoso::open().await;
+    for attempt in 1..=4 {
+        let rst = Rst {
+            message_id: format!("urn:uuid:{attempt}"),
+            ..contoso.rst("alice@contoso.com", "guess")
+        };
+        let both = tokio::join!(contoso.declined(&rst), contoso.declined(&rst));
+        let wrong = Refusal::WrongCredentials;
+        assert_eq!((both.0.0, both.1.0), (wrong.clone(), wrong));
+    }
+    contoso.alice().await;
+}
+
 /// Each time costs a hash, so whoever sends one request for ever is slowed like whoever guesses.
 #[tokio::test]
 async fn a_request_that_is_sent_again_and_again_is_slowed_at_last() {

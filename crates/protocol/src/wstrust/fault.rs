@@ -136,6 +136,18 @@ mod tests {
     ];
 
     #[test]
+    fn a_fault_about_addressing_has_the_action_of_those() {
+        for subcode in EVERY {
+            let fault = Fault::sender(subcode).envelope(Version::V13, "No.", None);
+            let fault = fault.expect("it is plain text");
+            let ours = fault.contains("addressing/soap/fault<");
+            let addressing = fault.contains("addressing/fault<");
+            let about = fault.contains("<s:Value xmlns:wsa=");
+            assert_eq!((ours, addressing), (!about, about), "{subcode:?}");
+        }
+    }
+
+    #[test]
     fn a_fault_is_that_of_soap_12() {
         let fault = Fault::sender(Subcode::FailedAuthentication);
         let expected = [

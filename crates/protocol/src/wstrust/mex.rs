@@ -186,6 +186,30 @@ mod tests {
         }
     }
 
+    /// Tools that make clients from WSDL drop an operation whose message they do not know (WSDL 1.1 §2.3.1).
+    #[test]
+    fn the_elements_of_every_message_are_declared() {
+        const XSD: &str = "http://www.w3.org/2001/XMLSchema";
+        let text = definitions();
+        let document = Document::parse(&text).expect("it is well-formed");
+        let parts = wsdl(&document, "part");
+        assert_eq!(parts.len(), 4);
+        for part in parts {
+            let element = part.attribute("element").expect("it is an element");
+            let (prefix, name) = element.split_once(':').expect("it has a prefix");
+            let namespace = part.lookup_namespace_uri(Some(prefix));
+            let declared = document.descendants().any(|node| {
+                node.has_tag_name((XSD, "element"))
+                    && node.attribute("name") == Some(name)
+                    && node
+                        .parent()
+                        .and_then(|schema| schema.attribute("targetNamespace"))
+                        == namespace
+            });
+            assert!(declared, "{element}");
+        }
+    }
+
     /// What clients look for by its letters, whatever XML says about prefixes.
     #[test]
     fn names_and_prefixes_are_those_that_clients_spell() {
@@ -220,8 +244,9 @@ mod tests {
             let id = node.attribute((UTILITY.uri, "Id"));
             let kind = node.tag_name().name();
             for name in id.into_iter().chain(node.attribute("name")) {
-                // An operation is in its port type and in its binding; parts are named inside of messages.
-                let is_unique = !matches!(kind, "operation" | "part");
+                // An operation is in its port type and in its binding; parts are named inside of messages,
+                // elements inside of their schema.
+                let is_unique = !matches!(kind, "operation" | "part" | "element");
                 let is_new = names.insert((kind.to_owned(), name.to_owned()));
                 assert!(is_new || !is_unique, "{kind} {name} is there twice");
             }

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::header::{HeaderMap, HeaderName};
 use axum::http::{HeaderValue, StatusCode, Version as HttpVersion, header};
 use axum::response::{IntoResponse, Response};
+use idp::error::Explanation;
 use idp::wstrust::{Arrived, Declined, LARGEST_ENVELOPE};
 use idp::{Error, Refusal};
 use protocol::BadRequest;
@@ -173,7 +174,8 @@ impl Message {
         } else {
             status_of(&declined.error)
         };
-        let (explanation, wait) = problem::explain(Some(&declined.error), status, app);
+        let (mut explanation, wait) = problem::explain(Some(&declined.error), status, app);
+        fit_for_programs(&declined.error, &mut explanation);
         problem::log(Some(&declined.error), status);
         let reason = format!(
             "{} {} {} Correlation id: {}",
@@ -196,6 +198,23 @@ impl Message {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// Where the words for a browser's page would mislead: there is none to reload, and the clock is another's.
+fn fit_for_programs(error: &Error, explanation: &mut Explanation) {
+    match error {
+        Error::Unavailable(_) => {
+            "Try again in a few seconds.".clone_into(&mut explanation.what_to_do);
+        }
+        Error::Refused(Refusal::Stale { .. }, _) => {
+            "The request has expired, or comes from the future.".clone_into(&mut explanation.what);
+            "Its timestamp is not within five minutes of this server's clock."
+                .clone_into(&mut explanation.why);
+            "Set the clock of the computer that sent it; if that is right, the server's is wrong."
+                .clone_into(&mut explanation.what_to_do);
+        }
+        _ => {}
     }
 }
 

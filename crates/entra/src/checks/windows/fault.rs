@@ -6,7 +6,9 @@ use super::tally::ensure;
 use super::{Arrived, Asked, Client, Tally, soap};
 use crate::checks::{names, xml};
 
+/// WS-Addressing 1.0 SOAP binding §6; the second is for faults about WS-Addressing.
 const ACTION: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
+const ADDRESSING_ACTION: &str = "http://www.w3.org/2005/08/addressing/fault";
 
 /// The local names that clients have a message for.
 const KNOWN: [&str; 16] = [
@@ -49,7 +51,7 @@ pub fn read(asked: &Asked, arrived: &Arrived, tally: &mut Tally) -> Option<Fault
     let text = soap::text(arrived);
     let document: Document = tally.note("58.2", text.and_then(xml::document))?;
     let (header, fault) = tally.note("58.3", envelope(&document))?;
-    let to_us = soap::action(header, ACTION).and_then(|()| soap::relates_to(header, asked));
+    let to_us = soap::action(header, action(fault)).and_then(|()| soap::relates_to(header, asked));
     tally.note("58.4", to_us)?;
     let blame = tally.note("58.5", blame(fault))?;
     let subcode = subcode(fault, blame);
@@ -98,6 +100,20 @@ fn blame(fault: Node) -> Result<Blame, String> {
 }
 
 /// The one subcode; whose own failure it is may give none.
+/// What the action has to be, as far as the subcode tells what the fault is about.
+fn action(fault: Node) -> &'static str {
+    let subcode = fault
+        .descendants()
+        .find(|node| node.has_tag_name((soap::ENVELOPE, "Subcode")));
+    let value = subcode.and_then(|node| xml::only(node, soap::ENVELOPE, "Value").ok());
+    let name = value.and_then(|value| qualified(value).ok());
+    if name.is_some_and(|(namespace, _)| namespace == names::ADDRESSING) {
+        ADDRESSING_ACTION
+    } else {
+        ACTION
+    }
+}
+
 fn subcode(fault: Node, blame: Blame) -> Result<Option<String>, String> {
     let code = xml::only(fault, soap::ENVELOPE, "Code")?;
     let found = code

@@ -698,6 +698,27 @@ proptest! {
         prop_assert_eq!(parsed(&swapped, Version::V13), Ok(expected()));
     }
 
+    /// What is left is refused, or says nothing that was not there.
+    #[test]
+    fn a_piece_cut_out_makes_nobody_else_of_anybody(start in any::<prop::sample::Index>(), length in 1..60_usize) {
+        let text = good(Version::V13);
+        let start = start.index(text.len());
+        let end = (start + length).min(text.len());
+        let cut = [&text[..start], &text[end..]].concat();
+        if let Ok(document) = Document::parse(&cut)
+            && let Ok(request) = read(document.root_element(), Version::V13)
+        {
+            let whole = expected();
+            for (part, whole) in [
+                (&request.username, &whole.username),
+                (&request.applies_to, &whole.applies_to),
+            ] {
+                let fits = |at| whole.starts_with(&part[..at]) && whole.ends_with(&part[at..]);
+                prop_assert!((0..=part.len()).any(fits), "{} of {}", part, whole);
+            }
+        }
+    }
+
     #[test]
     fn every_password_arrives_as_it_was_typed(password in crate::xml::tests::any_text()) {
         prop_assume!(!password.is_empty());
