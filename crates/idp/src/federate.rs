@@ -12,8 +12,6 @@ use store::Protocol;
 use crate::cloud::Cloud;
 use crate::error::Error;
 
-pub use powershell::commands;
-
 /// Everything the federation commands carry; one source for the script, its page and `app show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Federation {
@@ -125,6 +123,28 @@ pub enum Flavor {
 pub struct Anchor {
     pub upn: String,
     pub immutable_id: String,
+}
+
+/// The script of the run-book for one action.
+///
+/// `anchors` are our users with their ImmutableIDs; `check` compares them, `users` writes them.
+pub fn script(
+    federation: &Federation,
+    anchors: &[Anchor],
+    action: Action,
+    flavor: Flavor,
+) -> String {
+    match flavor {
+        Flavor::Graph => powershell::script(federation, anchors, action, true),
+        Flavor::Rest => powershell::script(federation, anchors, action, false),
+        Flavor::Curl => todo!("bash::script"),
+        Flavor::Manual => todo!("manual::script"),
+    }
+}
+
+/// The script that federates, for one paste into Windows PowerShell 5.1 or PowerShell 7.
+pub fn commands(federation: &Federation) -> String {
+    script(federation, &[], Action::Enable, Flavor::Graph)
 }
 
 impl Federation {

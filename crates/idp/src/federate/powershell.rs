@@ -2,31 +2,102 @@
 
 use std::fmt::Write as _;
 
-use super::Federation;
+use super::{Action, Anchor, Federation};
 
-/// The whole script, for one paste into Windows PowerShell 5.1 or PowerShell 7.
-pub fn commands(federation: &Federation) -> String {
-    script(federation, quoted)
+/// The script for one action: with the cmdlets of Microsoft.Graph, or with `Invoke-MgGraphRequest` alone.
+///
+/// It is printable ASCII with no empty line. `anchors` matter to `check` and `users` only.
+pub fn script(
+    federation: &Federation,
+    anchors: &[Anchor],
+    action: Action,
+    cmdlets: bool,
+) -> String {
+    write(federation, anchors, action, cmdlets, quoted)
 }
 
-/// Complete PowerShell but for the values, which take the place of one comment.
-const TEMPLATE: &str = include_str!("enable.ps1");
-const VALUES_GO_HERE: &str = "    # values\n";
+/// The script around the parts, each of which takes the place of one comment.
+const FRAME: &str = include_str!("powershell/frame.ps1");
+/// What every action needs, whichever way it speaks to Microsoft.
+const COMMON: &str = include_str!("powershell/common.ps1");
+/// How `check` and `users` compare our users with Microsoft's.
+const PEOPLE: &str = include_str!("powershell/people.ps1");
 
-fn script(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
-    let (before, after) = TEMPLATE
-        .split_once(VALUES_GO_HERE)
-        .expect("the template marks where the values go");
-    format!("{before}{}{after}", values(federation, quoted))
+/// What an action does, after the lines of comment that stand above the script.
+fn action_part(action: Action) -> (&'static str, &'static str) {
+    let part = match action {
+        Action::Check => include_str!("powershell/check.ps1"),
+        Action::Enable => include_str!("powershell/enable.ps1"),
+        Action::Show => include_str!("powershell/show.ps1"),
+        Action::Rotate => include_str!("powershell/rotate.ps1"),
+        Action::Promote => include_str!("powershell/promote.ps1"),
+        Action::Disable => include_str!("powershell/disable.ps1"),
+        Action::Restore => include_str!("powershell/restore.ps1"),
+        Action::Users => include_str!("powershell/users.ps1"),
+    };
+    let code = part.find("\n ").expect("the code is indented") + 1;
+    part.split_at(code)
+}
+
+/// How the script reads and writes at Microsoft.
+fn flavor_part(cmdlets: bool) -> &'static str {
+    if cmdlets {
+        include_str!("powershell/graph.ps1")
+    } else {
+        include_str!("powershell/rest.ps1")
+    }
+}
+
+/// Whether the action looks at users one by one.
+fn concerns_people(action: Action) -> bool {
+    matches!(action, Action::Check | Action::Users)
+}
+
+fn write(
+    federation: &Federation,
+    anchors: &[Anchor],
+    action: Action,
+    cmdlets: bool,
+    quoted: impl Fn(&str) -> String,
+) -> String {
+    let (title, code) = action_part(action);
+    let mut values = values(federation, &quoted);
+    let mut flavor = flavor_part(cmdlets).to_owned();
+    if concerns_people(action) {
+        values += &list(anchors, &quoted);
+        flavor += PEOPLE;
+        if cmdlets {
+            flavor += "    $modules += 'Microsoft.Graph.Users'\n";
+        }
+    }
+    // Only the frame is searched for the marks: a value may look like one.
+    let mut script = String::new();
+    let mut rest = FRAME;
+    for (mark, part) in [
+        ("# title\n", title),
+        ("    # values\n", &values),
+        ("    # common\n", COMMON),
+        ("    # flavor\n", &flavor),
+        ("        # action\n", code),
+    ] {
+        let (before, after) = rest.split_once(mark).expect("the frame marks its parts");
+        script += before;
+        script += part;
+        rest = after;
+    }
+    script + rest
 }
 
 /// The only lines that differ from app to app.
 fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
+    let next = federation.next.as_ref();
     format!(
         r"    $domain = {domain}
     $environment = {environment}
     $source = {source}
     $thumbprint = {thumbprint}
+    $next = {next}
+    $nextThumbprint = {next_thumbprint}
     $settings = @{{
         DisplayName = {label}
         IssuerUri = {issuer}
@@ -46,6 +117,8 @@ fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
         environment = quoted(federation.cloud.graph_environment()),
         source = quoted(&federation.commands_url),
         thumbprint = quoted(&federation.thumbprint),
+        next = quoted(next.map_or("", |next| &next.certificate)),
+        next_thumbprint = quoted(next.map_or("", |next| &next.thumbprint)),
         label = quoted(&federation.label),
         issuer = quoted(&federation.issuer),
         passive_sign_in_url = quoted(&federation.passive_sign_in_url),
@@ -59,6 +132,16 @@ fn values(federation: &Federation, quoted: impl Fn(&str) -> String) -> String {
         .collect::<String>(),
         signing_certificate = quoted(&federation.signing_certificate),
     )
+}
+
+/// User names and ImmutableIDs by turns; 100 000 hash tables would take PowerShell minutes to read.
+fn list(anchors: &[Anchor], quoted: impl Fn(&str) -> String) -> String {
+    let mut list = "    $anchors = @(\n".to_owned();
+    for Anchor { upn, immutable_id } in anchors {
+        writeln!(list, "        {}; {}", quoted(upn), quoted(immutable_id))
+            .expect("a String takes every write");
+    }
+    list + "    )\n"
 }
 
 /// A value as a PowerShell expression of printable ASCII, which nothing inside the value can end.
@@ -89,7 +172,7 @@ mod tests {
     use store::Protocol;
 
     use crate::cloud::Cloud;
-    use crate::federate::{MfaBehavior, PromptLogin};
+    use crate::federate::{MfaBehavior, NextCertificate, PromptLogin};
 
     #[test]
     fn the_whole_script_by_either_protocol() {
@@ -98,7 +181,7 @@ mod tests {
             snapshot_path => ".",
             omit_expression => true,
         }, {
-            insta::assert_snapshot!("commands", commands(&federation(&contoso())));
+            insta::assert_snapshot!("commands", enable(&federation(&contoso())));
             let base = "https://id.contoso.com/saml2/663a8fb979aa83c58df6081e";
             let by_saml = Federation {
                 passive_sign_in_url: base.into(),
@@ -110,22 +193,29 @@ mod tests {
     }
 
     #[test]
-    fn each_cloud_is_connected_to_by_its_own_name() {
-        for (cloud, environment) in [
-            (Cloud::Worldwide, "Global"),
-            (Cloud::China, "China"),
-            (Cloud::UsGov, "USGov"),
-        ] {
-            let script = commands(&Federation {
-                cloud,
-                ..federation(&contoso())
-            });
+    fn what_the_app_chose_is_written_as_graph_spells_it() {
+        let chosen = |change: fn(&mut Federation), name, expected: &str| {
+            let mut federation = federation(&contoso());
+            change(&mut federation);
+            let script = enable(&federation);
             let tree = parse(&script).expect("it is PowerShell");
-            assert_eq!(
-                value_of("$environment", &tree, &script),
-                Ok(environment.into())
-            );
-        }
+            assert_eq!(value_of(name, &tree, &script), Ok(expected.into()));
+        };
+        chosen(|it| it.cloud = Cloud::Worldwide, "$environment", "Global");
+        chosen(|it| it.cloud = Cloud::China, "$environment", "China");
+        chosen(|it| it.cloud = Cloud::UsGov, "$environment", "USGov");
+        chosen(
+            |it| it.mfa_behavior = MfaBehavior::Enforce,
+            "FederatedIdpMfaBehavior",
+            "enforceMfaByFederatedIdp",
+        );
+        chosen(
+            |it| it.prompt_login = PromptLogin::Translate,
+            "PromptLoginBehavior",
+            "translateToFreshPasswordAuthentication",
+        );
+        chosen(|it| it.next = None, "$next", "");
+        chosen(|it| it.next = None, "$nextThumbprint", "");
     }
 
     #[test]
@@ -148,20 +238,25 @@ mod tests {
     }
 
     proptest! {
-        // A case parses the whole script twice.
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        // A case parses two scripts twice.
+        #![proptest_config(ProptestConfig::with_cases(192))]
 
         #[test]
-        fn no_value_leaves_its_quotes(values in prop::array::uniform10(hostile())) {
+        fn no_value_leaves_its_quotes(
+            values in prop::array::uniform14(hostile()),
+            action in prop::sample::select(Action::ALL),
+            cmdlets: bool,
+        ) {
             for speaking in [federation, by_saml] {
-                prop_assert_eq!(check(&values, speaking, &commands(&speaking(&values))), Ok(()));
+                let script = script(&speaking(&values), &anchors(&values), action, cmdlets);
+                prop_assert_eq!(check(&values, speaking, action, cmdlets, &script), Ok(()));
             }
         }
     }
 
     #[test]
     fn a_domain_by_saml_has_another_protocol_and_no_addresses_of_ws_trust() {
-        let script = commands(&federation(&contoso()));
+        let script = enable(&federation(&contoso()));
         let tree = parse(&script).expect("it is PowerShell");
         let protocol = value_of("PreferredAuthenticationProtocol", &tree, &script);
         assert_eq!(protocol, Ok("wsFed".into()));
@@ -170,7 +265,7 @@ mod tests {
             .split_inclusive('\n')
             .filter(|line| !line.contains("/trust/"))
             .collect();
-        assert_eq!(commands(&by_saml(&contoso())), expected);
+        assert_eq!(enable(&by_saml(&contoso())), expected);
     }
 
     #[test]
@@ -186,7 +281,15 @@ mod tests {
         let merely_enclosed = |value: &str| format!("'{value}'");
         let only_doubled = |value: &str| format!("'{}'", value.replace('\'', "''"));
         let broken = |values: &Values, quoted: &dyn Fn(&str) -> String| {
-            check(values, federation, &script(&federation(values), quoted)).is_err()
+            let (action, cmdlets) = (Action::Users, false);
+            let script = write(
+                &federation(values),
+                &anchors(values),
+                action,
+                cmdlets,
+                quoted,
+            );
+            check(values, federation, action, cmdlets, &script).is_err()
         };
         let labelled = |label: &str| {
             let mut values = contoso();
@@ -208,38 +311,170 @@ mod tests {
     #[test]
     fn every_call_to_microsoft_stops_the_script_when_it_fails() {
         // The caller's preferences do not reach into Microsoft's modules, so each call says it.
-        let calls = calls_to_microsoft(TEMPLATE);
-        assert!(calls.len() >= 9, "{calls:#?}");
-        for call in calls {
-            assert!(call.contains(" -ErrorAction Stop"), "{call}");
+        for (name, script, tree) in every_script() {
+            let calls: Vec<_> = commands_of(&tree, &script)
+                .into_iter()
+                .filter(|(command, _)| command.contains("-Mg"))
+                .collect();
+            assert!(calls.len() >= 4, "{name}: {calls:#?}");
+            for (command, text) in calls {
+                assert!(text.contains(" -ErrorAction Stop"), "{name}: {text}");
+                if name.ends_with("rest") {
+                    let known = ["Connect-MgGraph", "Get-MgContext", "Invoke-MgGraphRequest"];
+                    assert!(known.contains(&command.as_str()), "{name}: {text}");
+                }
+            }
         }
     }
 
     #[test]
-    fn the_old_configuration_is_saved_before_anything_is_written() {
-        let saved = TEMPLATE
-            .find("$saved = Save-Federation")
-            .expect("it is saved");
-        for write in [
-            "\n            New-Mg",
-            "\n            Update-Mg",
-            "\n                Invoke-MgGraphRequest ",
-        ] {
-            assert!(saved < TEMPLATE.find(write).expect(write), "{write}");
+    fn windows_powershell_knows_every_command() {
+        let known = [
+            "ConvertFrom-Json",
+            "ConvertTo-Json",
+            "ForEach-Object",
+            "Format-List",
+            "Get-ChildItem",
+            "Get-Content",
+            "Get-Module",
+            "Get-Variable",
+            "Import-Module",
+            "Join-Path",
+            "New-Object",
+            "Out-File",
+            "Out-Host",
+            "Out-Null",
+            "Set-StrictMode",
+            "Sort-Object",
+            "Start-Sleep",
+            "Where-Object",
+            "Write-Host",
+        ];
+        for (name, script, tree) in every_script() {
+            let mut functions = Vec::new();
+            visit(tree.root_node(), 0, &mut |node, _| {
+                if node.kind() == "function_name" {
+                    functions.push(script[node.byte_range()].to_owned());
+                }
+            });
+            assert!(functions.len() > 20, "{name}: {functions:?}");
+            for (command, text) in commands_of(&tree, &script) {
+                let is_known = known.contains(&command.as_str())
+                    || functions.contains(&command)
+                    || command.contains("-Mg");
+                assert!(is_known, "{name}: {text}");
+            }
         }
     }
 
     #[test]
     fn windows_powershell_knows_every_operator() {
-        for newer in ["??", "?.", "&&", "||", " ? ", "-NoWelcome", "-Parallel"] {
-            assert!(!TEMPLATE.contains(newer), "{newer}");
+        let newer = [
+            "??",
+            "?.",
+            "&&",
+            "||",
+            " ? ",
+            "::new(",
+            "-NoWelcome",
+            "-Parallel",
+            "-AsHashtable",
+            "-AsUTC",
+            "$IsWindows",
+            "utf8NoBOM",
+        ];
+        for (name, script, _) in every_script() {
+            for newer in newer {
+                assert!(!script.contains(newer), "{name}: {newer}");
+            }
         }
     }
 
-    /// The values by which one app's script differs from another's, in the order of `NAMES`.
-    type Values = [String; 10];
+    #[test]
+    fn every_variable_gets_its_value_somewhere() {
+        let automatic = ["$_", "$true", "$false", "$null", "$HOME", "$Matches"];
+        for (name, script, tree) in every_script() {
+            let mut assigned = Vec::new();
+            let mut used = Vec::new();
+            visit(tree.root_node(), 0, &mut |node, _| {
+                let text = &script[node.byte_range()];
+                let is_target = match node.parent() {
+                    Some(parent) => {
+                        matches!(parent.kind(), "foreach_statement" | "script_parameter")
+                    }
+                    None => false,
+                };
+                if node.kind() == "left_assignment_expression" || is_target {
+                    assigned.push(text);
+                }
+                if node.kind() == "variable" {
+                    used.push(text.replace(['{', '}'], "").replace('@', "$"));
+                }
+            });
+            assert!(used.len() > 100, "{name}");
+            for variable in used {
+                let has_value = automatic.contains(&variable.as_str())
+                    || assigned
+                        .iter()
+                        .any(|name| name.eq_ignore_ascii_case(&variable));
+                assert!(has_value, "{name}: {variable}");
+            }
+        }
+    }
 
-    const NAMES: [&str; 10] = [
+    #[test]
+    fn what_is_changed_is_saved_before() {
+        for action in [
+            Action::Enable,
+            Action::Rotate,
+            Action::Promote,
+            Action::Disable,
+            Action::Restore,
+        ] {
+            let (_, code) = action_part(action);
+            let saved = code.find(" Save-State $state ").expect("it is saved");
+            for change in ["Add-Configuration", "Edit-Configuration", "Invoke-Change"] {
+                let changed = code.find(change).unwrap_or(code.len());
+                assert!(saved < changed, "{action}: {change}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_check_and_users_carry_people() {
+        for &action in Action::ALL {
+            let (federation, anchors) = (federation(&contoso()), anchors(&contoso()));
+            for cmdlets in [true, false] {
+                let script = script(&federation, &anchors, action, cmdlets);
+                let carries = script.contains("alice@contoso.com");
+                assert_eq!(carries, concerns_people(action), "{action}");
+            }
+        }
+    }
+
+    /// Every script with its name.
+    fn every_script() -> Vec<(String, String, Tree)> {
+        let (federation, anchors) = (federation(&contoso()), anchors(&contoso()));
+        let mut scripts = Vec::new();
+        for &action in Action::ALL {
+            for (cmdlets, flavor) in [(true, "graph"), (false, "rest")] {
+                let script = script(&federation, &anchors, action, cmdlets);
+                let tree = parse(&script).expect("it is PowerShell");
+                scripts.push((format!("{action} {flavor}"), script, tree));
+            }
+        }
+        scripts
+    }
+
+    fn enable(federation: &Federation) -> String {
+        script(federation, &[], Action::Enable, true)
+    }
+
+    /// The values by which one app's script differs from another's, in the order of `NAMES`, then a
+    /// user's name and ImmutableID.
+    type Values = [String; 14];
+
+    const NAMES: [&str; 12] = [
         "DisplayName",
         "$domain",
         "IssuerUri",
@@ -250,6 +485,8 @@ mod tests {
         "$source",
         "MetadataExchangeUri",
         "ActiveSignInUri",
+        "$next",
+        "$nextThumbprint",
     ];
 
     fn contoso() -> Values {
@@ -265,6 +502,10 @@ mod tests {
             format!("{base}/commands"),
             format!("{base}/trust/mex"),
             format!("{base}/trust/2005/usernamemixed"),
+            "MIIC+zCCAeOgAwIBAgIR".into(),
+            "89ABCDEF0123456789ABCDEF0123456789ABCDEF".into(),
+            "alice@contoso.com".into(),
+            "0dfe3f1c-6a3c-4f6e-9b8e-3f5b7e1c2d4a".into(),
         ]
     }
 
@@ -280,6 +521,9 @@ mod tests {
             commands,
             metadata_exchange,
             active,
+            next,
+            next_thumbprint,
+            ..,
         ] = values.clone();
         Federation {
             app_id: "663a8fb979aa83c58df6081e".into(),
@@ -293,12 +537,20 @@ mod tests {
             active_sign_in_url: Some(active),
             signing_certificate: certificate,
             thumbprint,
-            next: None,
+            next: Some(NextCertificate {
+                certificate: next,
+                thumbprint: next_thumbprint,
+            }),
             mfa_behavior: MfaBehavior::default(),
             prompt_login: PromptLogin::default(),
             cloud: Cloud::Worldwide,
             commands_url: commands,
         }
+    }
+
+    fn anchors(values: &Values) -> Vec<Anchor> {
+        let [.., upn, immutable_id] = values.clone();
+        vec![Anchor { upn, immutable_id }]
     }
 
     /// The same app, whose domain is to speak SAML.
@@ -317,7 +569,7 @@ mod tests {
                        \n\r\u{85}\u{2028}\0\u{1b}aux0027\u{e9}\u{1f511}";
         let piece = prop_oneof![
             9 => prop::sample::select(telling.chars().collect::<Vec<_>>()).prop_map(String::from),
-            1 => prop::sample::select(vec![VALUES_GO_HERE, "'@\n", "\n'@", r"\u0027", "; x '"])
+            1 => prop::sample::select(vec!["    # values\n", "        # action\n", "'@\n", "\n'@", r"\u0027", "; x '"])
                 .prop_map(String::from),
         ];
         let of_pieces = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
@@ -330,6 +582,8 @@ mod tests {
     fn check(
         values: &Values,
         speaking: fn(&Values) -> Federation,
+        action: Action,
+        cmdlets: bool,
         script: &str,
     ) -> Result<(), String> {
         if let Some(odd) = script.chars().find(|c| !matches!(c, ' '..='~' | '\n')) {
@@ -339,7 +593,8 @@ mod tests {
             return Err("an empty line ends the block in a plain console".into());
         }
         let tree = parse(script)?;
-        let harmless = commands(&speaking(&values.each_ref().map(|value| word_for(value))));
+        let words = values.each_ref().map(|value| word_for(value));
+        let harmless = self::script(&speaking(&words), &anchors(&words), action, cmdlets);
         if shape(&tree) != shape(&parse(&harmless)?) {
             return Err("a value changed the shape of the script".into());
         }
@@ -352,6 +607,12 @@ mod tests {
             let found = value_of(name, &tree, script)?;
             if found != *expected {
                 return Err(format!("{name} is {found:?} instead of {expected:?}"));
+            }
+        }
+        if concerns_people(action) {
+            let found = list_of_anchors(&tree, script);
+            if found != values[12..] {
+                return Err(format!("the anchors are {found:?}"));
             }
         }
         Ok(())
@@ -393,17 +654,33 @@ mod tests {
         shape
     }
 
-    fn calls_to_microsoft(script: &str) -> Vec<String> {
-        let tree = parse(script).expect("it is PowerShell");
-        let mut calls = Vec::new();
+    /// Each command's name and text.
+    fn commands_of(tree: &Tree, script: &str) -> Vec<(String, String)> {
+        let mut commands = Vec::new();
         visit(tree.root_node(), 0, &mut |node, _| {
-            let text = &script[node.byte_range()];
-            let name = text.split(' ').next().unwrap_or_default();
-            if node.kind() == "command" && name.contains("-Mg") {
-                calls.push(text.to_owned());
+            if let Some(name) = node.child_by_field_name("command_name")
+                && name.kind() == "command_name"
+            {
+                let text = |node: Node| script[node.byte_range()].to_owned();
+                commands.push((text(name), text(node)));
             }
         });
-        calls
+        commands
+    }
+
+    fn list_of_anchors(tree: &Tree, script: &str) -> Vec<String> {
+        let mut list = Vec::new();
+        visit(tree.root_node(), 0, &mut |node, _| {
+            let assigned = node.kind() == "assignment_expression";
+            if assigned && script[node.byte_range()].starts_with("$anchors =") {
+                visit(node, 0, &mut |node, _| {
+                    if node.kind() == "pipeline" {
+                        list.extend(evaluate(&script[node.byte_range()]));
+                    }
+                });
+            }
+        });
+        list
     }
 
     /// What PowerShell would find in the first variable or setting of that name.
