@@ -1,6 +1,8 @@
 //! The run-book: what an administrator pastes to federate a Microsoft 365 domain with one of our apps, to
 //! look after it, and to go back.
 
+pub mod bash;
+pub mod manual;
 mod powershell;
 
 use std::fmt;
@@ -137,8 +139,8 @@ pub fn script(
     match flavor {
         Flavor::Graph => powershell::script(federation, anchors, action, true),
         Flavor::Rest => powershell::script(federation, anchors, action, false),
-        Flavor::Curl => todo!("bash::script"),
-        Flavor::Manual => todo!("manual::script"),
+        Flavor::Curl => bash::script(federation, anchors, action),
+        Flavor::Manual => manual::script(federation, anchors, action),
     }
 }
 
@@ -157,6 +159,29 @@ impl Federation {
                 "Sign in to Windows with a password at the logon screen: Windows asks for it by WS-Trust. Web sign-in works, on a Windows 11 device that has joined already and is online.",
             ],
         }
+    }
+
+    /// The settings of the federation configuration by their names in Graph; those that are to be absent have no value.
+    fn settings(&self) -> [(&'static str, Option<&str>); 11] {
+        [
+            ("displayName", Some(self.label.as_str())),
+            ("issuerUri", Some(&self.issuer)),
+            ("passiveSignInUri", Some(&self.passive_sign_in_url)),
+            ("signOutUri", Some(&self.sign_out_url)),
+            ("activeSignInUri", self.active_sign_in_url.as_deref()),
+            ("metadataExchangeUri", self.metadata_exchange_url.as_deref()),
+            ("passwordResetUri", None),
+            ("signingCertificate", Some(&self.signing_certificate)),
+            (
+                "preferredAuthenticationProtocol",
+                Some(self.protocol_in_graph()),
+            ),
+            ("promptLoginBehavior", Some(self.prompt_login.in_graph())),
+            (
+                "federatedIdpMfaBehavior",
+                Some(self.mfa_behavior.in_graph()),
+            ),
+        ]
     }
 
     /// The protocol as Graph spells it.
@@ -226,5 +251,88 @@ impl PromptLogin {
             Self::Translate => "translateToFreshPasswordAuthentication",
             Self::Disabled => "disabled",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The values by which one app's script differs from another's.
+    pub(super) type Values = [String; 10];
+
+    pub(super) fn contoso() -> Federation {
+        let base = "https://id.contoso.com/wsfed/663a8fb979aa83c58df6081e";
+        federation(&[
+            "Contoso".into(),
+            "contoso.com".into(),
+            base.into(),
+            base.into(),
+            format!("{base}/signout"),
+            "MIIC+zCCAeOgAwIBAgIQ".into(),
+            "0123456789ABCDEF0123456789ABCDEF01234567".into(),
+            format!("{base}/commands"),
+            format!("{base}/trust/mex"),
+            format!("{base}/trust/2005/usernamemixed"),
+        ])
+    }
+
+    pub(super) fn federation(values: &Values) -> Federation {
+        let [
+            label,
+            domain,
+            issuer,
+            passive,
+            sign_out,
+            certificate,
+            thumbprint,
+            commands,
+            metadata_exchange,
+            active,
+        ] = values.clone();
+        Federation {
+            app_id: "663a8fb979aa83c58df6081e".into(),
+            label,
+            domain,
+            issuer,
+            protocol: Protocol::Wsfed,
+            passive_sign_in_url: passive,
+            sign_out_url: sign_out,
+            metadata_exchange_url: Some(metadata_exchange),
+            active_sign_in_url: Some(active),
+            signing_certificate: certificate,
+            thumbprint,
+            next: None,
+            mfa_behavior: MfaBehavior::default(),
+            prompt_login: PromptLogin::default(),
+            cloud: Cloud::Worldwide,
+            commands_url: commands,
+        }
+    }
+
+    /// The same app, whose domain is to speak SAML.
+    pub(super) fn by_saml() -> Federation {
+        Federation {
+            protocol: Protocol::Saml,
+            metadata_exchange_url: None,
+            active_sign_in_url: None,
+            ..contoso()
+        }
+    }
+
+    /// Any text, and texts made of what means something to a shell, to JSON, to an address or to an eye.
+    pub(super) fn hostile() -> impl Strategy<Value = String> {
+        let telling = "'\"`$(){}[]<>#;|&*?!~^%=\\ \t\n\r\0\u{7f}\u{1b}\u{85}\u{a0}\u{2018}\u{2019}\u{200b}\u{2028}\u{202e}ax027\u{e9}\u{441}\u{1f511}";
+        let piece = prop_oneof![
+            9 => prop::sample::select(telling.chars().collect::<Vec<_>>()).prop_map(String::from),
+            1 => prop::sample::select(vec!["$(touch x)", "`id`", "';x;'", "\nCOUNTERSIGN\n", "\nANCHORS\n", r"\u0027", "xn--bcher-kva", "!!"])
+                .prop_map(String::from),
+        ];
+        let of_pieces = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
+        let of_chars = prop::collection::vec(any::<char>(), 0..24)
+            .prop_map(|chars| chars.into_iter().collect::<String>());
+        prop_oneof![of_pieces, of_chars, "[ -~]{0,24}"]
     }
 }
