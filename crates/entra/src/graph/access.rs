@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Graph;
 use super::error::GraphError;
+use crate::guid;
 
 /// Who holds a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub enum Need {
     ReadUsers,
     WriteUsers,
     ReadMe,
+    /// The roles of the caller.
+    ReadMyRoles,
+    /// Who has which role.
+    ReadRoles,
     ReadOrganization,
     ReadPolicies,
 }
@@ -85,7 +90,7 @@ impl Graph {
         token
     }
 
-    /// A token of the Global Administrator `admin@` the tenant's initial domain, who is made if need be.
+    /// A token of `admin@` the tenant's initial domain, a Global Administrator who is made if need be.
     pub fn admin_token(&self, permissions: &[&str]) -> String {
         let holder = Holder::Person {
             upn: self.administrator(),
@@ -168,6 +173,18 @@ impl Need {
                 "Directory.Read.All",
                 "Directory.ReadWrite.All",
             ],
+            Self::ReadMyRoles => &[
+                "User.Read",
+                "RoleManagement.Read.Directory",
+                "Directory.Read.All",
+                "Directory.ReadWrite.All",
+            ],
+            Self::ReadRoles => &[
+                "RoleManagement.Read.Directory",
+                "RoleManagement.ReadWrite.Directory",
+                "Directory.Read.All",
+                "Directory.ReadWrite.All",
+            ],
             Self::ReadOrganization => &[
                 "User.Read",
                 "Organization.Read.All",
@@ -186,6 +203,8 @@ impl Need {
             | Self::ReadFederation
             | Self::ReadUsers
             | Self::ReadMe
+            | Self::ReadMyRoles
+            | Self::ReadRoles
             | Self::ReadOrganization
             | Self::ReadPolicies => None,
             Self::WriteDomains => Some(&[Role::DomainNameAdministrator]),
@@ -205,6 +224,15 @@ impl Need {
 }
 
 impl Role {
+    const ALL: [Self; 6] = [
+        Self::GlobalAdministrator,
+        Self::DomainNameAdministrator,
+        Self::ExternalIdentityProviderAdministrator,
+        Self::HybridIdentityAdministrator,
+        Self::SecurityAdministrator,
+        Self::UserAdministrator,
+    ];
+
     /// The identifier that a role has in every tenant.
     fn template(self) -> &'static str {
         match self {
@@ -215,5 +243,39 @@ impl Role {
             Self::SecurityAdministrator => "194ae4cb-b126-40b2-bd5b-6091b380977d",
             Self::UserAdministrator => "fe930be7-5e62-47db-91af-98c3a49a38b1",
         }
+    }
+
+    fn display_name(self) -> &'static str {
+        match self {
+            Self::GlobalAdministrator => "Global Administrator",
+            Self::DomainNameAdministrator => "Domain Name Administrator",
+            Self::ExternalIdentityProviderAdministrator => {
+                "External Identity Provider Administrator"
+            }
+            Self::HybridIdentityAdministrator => "Hybrid Identity Administrator",
+            Self::SecurityAdministrator => "Security Administrator",
+            Self::UserAdministrator => "User Administrator",
+        }
+    }
+
+    /// The role that a segment of an address names: `directoryRoles(roleTemplateId='…')`.
+    pub(super) fn in_segment(segment: &str) -> Option<Result<Self, GraphError>> {
+        let template = segment
+            .strip_prefix("directoryRoles(roleTemplateId='")?
+            .strip_suffix("')")?;
+        let role = Self::ALL
+            .into_iter()
+            .find(|role| role.template() == template);
+        Some(role.ok_or_else(|| GraphError::not_found(template)))
+    }
+
+    pub(super) fn json(self) -> Value {
+        json!({
+            "id": guid::of(self.template()),
+            "deletedDateTime": null,
+            "description": null,
+            "displayName": self.display_name(),
+            "roleTemplateId": self.template(),
+        })
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Configuration;
+use super::access::Role;
 use super::configuration::{AuthenticationProtocol, MfaBehavior};
 use crate::guid;
 use crate::tenant::{self, Cloud, Federation, Tenant, domain_of};
@@ -59,6 +60,8 @@ pub struct User {
     pub on_premises_immutable_id: Option<String>,
     /// Entra Connect owns this account.
     pub on_premises_sync_enabled: bool,
+    /// What this person administers.
+    pub roles: Vec<Role>,
 }
 
 impl Domain {
@@ -114,6 +117,7 @@ impl User {
             account_enabled: true,
             on_premises_immutable_id: immutable_id.map(str::to_owned),
             on_premises_sync_enabled: false,
+            roles: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! How Graph says no.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
@@ -120,6 +120,14 @@ impl GraphError {
         )
     }
 
+    pub fn throttled() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            "Too many requests.",
+        )
+    }
+
     pub fn response(&self, now: DateTime<Utc>) -> Response {
         let request_id = guid::random();
         let mut error = json!({
@@ -134,6 +142,10 @@ impl GraphError {
         if let Some(target) = self.conflict {
             error["details"] = json!([{ "target": target, "code": "ObjectConflict" }]);
         }
-        (self.status, Json(json!({ "error": error }))).into_response()
+        let answer = (self.status, Json(json!({ "error": error })));
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            return ([(header::RETRY_AFTER, "0")], answer).into_response();
+        }
+        answer.into_response()
     }
 }

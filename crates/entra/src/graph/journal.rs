@@ -24,23 +24,25 @@ impl Call {
     }
 }
 
-/// A call that will fail with 503.
+/// A call that will fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Which one of those that come, counted from 1.
     pub call: usize,
     pub moment: Moment,
-    /// Nothing can be reached after it: every later call fails before it has an effect.
+    /// Nothing can be reached after it: every later call fails with 503 and has no effect.
     pub lasting: bool,
 }
 
-/// When a call fails.
+/// How and when a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// It has no effect.
+    /// With 503, without an effect.
     Before,
-    /// It has its effect, of which the caller does not hear.
+    /// With 503, after its effect, of which the caller does not hear.
     After,
+    /// With 429, without an effect, because there were too many; the caller may come back at once.
+    Throttled,
 }
 
 #[derive(Default)]

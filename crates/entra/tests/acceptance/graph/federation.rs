@@ -1,6 +1,7 @@
 //! Federating a domain and going back.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
 use entra::graph::{AuthenticationType, Fault, Habits, Moment};
 use serde_json::{Value, json};
 
@@ -356,6 +357,25 @@ async fn a_call_fails_before_or_after_its_effect() {
         );
         assert_eq!(console.get(CONTOSO).await.status, StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn a_call_too_many_has_no_effect_and_may_be_made_again() {
+    let mut console = Console::new();
+    console.graph().fail(Fault {
+        call: 1,
+        moment: Moment::Throttled,
+        lasting: false,
+    });
+    let request = console.request("GET", CONTOSO).body(Body::empty());
+    let page = console
+        .browser
+        .send(request.expect("it is a request"))
+        .await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.headers[header::RETRY_AFTER], "0");
+    assert_eq!(page.json()["error"]["code"], "TooManyRequests");
+    assert_eq!(console.get(CONTOSO).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

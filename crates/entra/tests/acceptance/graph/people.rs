@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use entra::graph::User;
+use entra::graph::{Role, User};
 use serde_json::{Value, json};
 
 use super::{Answer, Console, FEDERATION, federation};
@@ -150,6 +150,43 @@ async fn an_anchor_that_is_set_lets_a_person_in() {
         console.patch(&alice, &anchor).await.status,
         StatusCode::NO_CONTENT
     );
+}
+
+#[tokio::test]
+async fn the_administrators_are_known() {
+    let mut console = Console::new();
+    let global = "/directoryRoles(roleTemplateId='62e90394-69f5-4237-9190-012177145e10')/members";
+    assert_eq!(
+        console.get(global).await.said(),
+        (403, "Authorization_RequestDenied")
+    );
+    let graph = console.graph();
+    console.token = Some(graph.admin_token(&["RoleManagement.Read.Directory"]));
+    graph.arrange(|directory| {
+        let alice = directory.user_mut("alice@contoso.example");
+        alice.expect("she is there").roles = vec![Role::GlobalAdministrator];
+        let bob = directory.user_mut("bob@contoso.example");
+        bob.expect("he is there").roles = vec![Role::SecurityAdministrator];
+    });
+    let members = console
+        .get(&format!(
+            "{global}?$select=id,userPrincipalName,accountEnabled"
+        ))
+        .await;
+    assert_eq!(
+        names(&members),
+        ["alice@contoso.example", "admin@contoso.onmicrosoft.com"]
+    );
+    assert_eq!(members.body["value"][0]["accountEnabled"], true);
+    let unknown = "/directoryRoles(roleTemplateId='62e90394')/members";
+    assert_eq!(
+        console.get(unknown).await.said(),
+        (404, "Request_ResourceNotFound")
+    );
+    let mine = "/me/transitiveMemberOf/microsoft.graph.directoryRole";
+    let mine = console.get(mine).await.body;
+    assert_eq!(mine["value"][0]["displayName"], "Global Administrator");
+    assert_eq!(mine["value"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
