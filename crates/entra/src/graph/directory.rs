@@ -36,7 +36,7 @@ pub enum AuthenticationType {
 #[expect(clippy::struct_excessive_bools, reason = "Graph's own properties")]
 pub struct Domain {
     pub id: String,
-    /// What it was set to; one that is no root follows its parent.
+    /// What it was set to; it may follow its parent all the same.
     pub authentication_type: AuthenticationType,
     pub is_verified: bool,
     pub is_default: bool,
@@ -98,6 +98,13 @@ impl Domain {
     pub fn is_unmanageable(&self) -> bool {
         let configuration = self.configuration.as_ref();
         configuration.is_some_and(|configuration| configuration.signing_certificate.is_none())
+    }
+
+    /// A sub-domain follows its parent. One that was promoted below a federated parent does so, too, until it
+    /// has a federation of its own or is Managed.
+    fn follows(&self) -> bool {
+        let federated = self.authentication_type == AuthenticationType::Federated;
+        !self.is_root || (federated && self.configuration.is_none())
     }
 
     fn federation(&self) -> Option<Federation> {
@@ -181,12 +188,7 @@ impl Directory {
 
     /// The part that sign-ins are judged by.
     pub(super) fn tenant(&self) -> Tenant {
-        let decides = |domain: &&Domain| {
-            // Promoted below a federated parent it is Federated by the parent's configuration, until it has its own.
-            let inherits = domain.authentication_type == AuthenticationType::Federated
-                && domain.configuration.is_none();
-            domain.is_verified && domain.is_root && !inherits
-        };
+        let decides = |domain: &&Domain| domain.is_verified && !domain.follows();
         let domains = self.domains.iter().filter(decides);
         Tenant {
             cloud: self.cloud.clone(),
@@ -233,13 +235,15 @@ impl Directory {
         self.users.iter_mut().find(|user| user.is_keyed(key))
     }
 
-    /// How the people of a domain sign in; a sub-domain follows its parent.
+    /// How the people of a domain sign in, perhaps as those of its parent do.
     pub(super) fn authentication_type(&self, domain: &Domain) -> AuthenticationType {
-        if domain.is_root {
+        if !domain.follows() {
             return domain.authentication_type;
         }
         self.root_above(domain)
-            .map_or(domain.authentication_type, |root| root.authentication_type)
+            .map_or(domain.authentication_type, |root| {
+                self.authentication_type(root)
+            })
     }
 
     /// The nearest root domain above a sub-domain.

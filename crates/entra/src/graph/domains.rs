@@ -109,6 +109,10 @@ impl Directory {
     ) -> Result<(), GraphError> {
         let domain = self.known_domain(id)?;
         if self.authentication_type(domain) == wanted {
+            if domain.is_root && wanted == AuthenticationType::Managed {
+                // It may have followed its parent until now.
+                self.known_domain_mut(id)?.authentication_type = wanted;
+            }
             return Ok(());
         }
         match wanted {
@@ -152,6 +156,9 @@ impl Directory {
         }
         for domain in &mut self.domains {
             domain.is_default = domain.is_named(id);
+            if domain.is_default {
+                domain.authentication_type = AuthenticationType::Managed;
+            }
         }
         Ok(())
     }

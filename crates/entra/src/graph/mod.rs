@@ -161,10 +161,15 @@ impl Graph {
         state.replica.write(directory, Propagation::AtOnce, now);
     }
 
-    /// The directory as it was written last, without the random identifiers of federations: equal to an
-    /// earlier one when nothing is different.
+    /// The directory as it was written last, whoever sees it yet.
+    pub fn directory(&self) -> Directory {
+        self.state().replica.newest().clone()
+    }
+
+    /// The same without the random identifiers of federations: equal to an earlier one when nothing is
+    /// different.
     pub fn snapshot(&self) -> Directory {
-        self.state().replica.newest().clone().comparable()
+        self.directory().comparable()
     }
 
     /// The calls until now, the oldest first.
@@ -195,7 +200,7 @@ impl Graph {
 
     /// The UPN of an administrator outside every federated domain.
     fn administrator(&self) -> String {
-        let directory = self.snapshot();
+        let directory = self.directory();
         let initial = directory.domains.iter().find(|domain| domain.is_initial);
         let domain = initial.map_or("onmicrosoft.com", |domain| &domain.id);
         let upn = format!("admin@{domain}");

@@ -250,6 +250,27 @@ async fn a_sub_domain_follows_its_parent_until_it_is_promoted() {
 }
 
 #[tokio::test]
+async fn a_promoted_sub_domain_follows_its_parent_until_it_is_managed_itself() {
+    let mail = "mail.contoso.example";
+    let managed = json!({ "authenticationType": "Managed" });
+    for (change, then) in [
+        (json!({}), "Federated"),
+        (json!({ "isDefault": true }), "Managed"),
+        (managed.clone(), "Managed"),
+    ] {
+        let mut console = Console::federated().await;
+        let promote = format!("/domains/{mail}/promote");
+        console.call("POST", &promote, None).await;
+        console.patch(CONTOSO, &managed).await;
+        assert_eq!(console.authentication_type(mail).await, "Managed");
+        let changed = console.patch(&format!("/domains/{mail}"), &change).await;
+        assert_eq!(changed.status, StatusCode::NO_CONTENT, "{}", changed.body);
+        console.post(FEDERATION, &federation()).await;
+        assert_eq!(console.authentication_type(mail).await, then, "{change}");
+    }
+}
+
+#[tokio::test]
 async fn promoting_may_make_a_sub_domain_managed() {
     let mut console = Console::federated().await;
     console.graph().set_habits(Habits {

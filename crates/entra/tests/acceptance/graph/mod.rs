@@ -4,6 +4,7 @@ mod federation;
 mod people;
 mod refusals;
 mod spreading;
+mod whatever;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
