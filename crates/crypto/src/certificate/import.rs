@@ -151,6 +151,19 @@ pub fn from_pfx(
     judged(&der, key, now)
 }
 
+/// Whether the private key in a file is encrypted.
+pub fn key_needs_passphrase(private_key: &[u8]) -> bool {
+    matches!(
+        one_key(private_key, None),
+        Err(ImportError::PassphraseNeeded)
+    )
+}
+
+/// Whether a PFX file opens only with a passphrase.
+pub fn pfx_needs_passphrase(pfx: &[u8], now: DateTime<Utc>) -> bool {
+    matches!(from_pfx(pfx, None, now), Err(ImportError::PassphraseNeeded))
+}
+
 /// The largest modulus that anybody could want; a signature with more takes tenths of a second.
 const MOST_BITS: u32 = 8192;
 
