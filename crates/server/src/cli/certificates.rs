@@ -109,7 +109,6 @@ pub struct Given {
 }
 
 #[derive(Args)]
-#[group(id = "pair", multiple = true)]
 pub struct Import {
     app: String,
     /// The certificate, in PEM or DER.
