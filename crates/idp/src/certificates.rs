@@ -184,7 +184,7 @@ pub fn next_steps(app: &AppInfo, now: DateTime<Utc>) -> Vec<String> {
         let mut steps = Vec::new();
         if let Some(free) = free {
             steps.push(format!(
-                "Wait until {}, when the last token of the former key is over. Until then the way back is short: countersign cert promote {name} --back",
+                "Wait until {}, when the last token of the former key is over. Until then the way back is short: countersign cert promote {name} --back --i-know WHY",
                 instant(free)
             ));
         }
@@ -214,7 +214,7 @@ pub fn what_regenerating_breaks(app: &AppInfo) -> String {
     let told = if app.kind == AppKind::M365 {
         format!(
             "To mend it at once, paste the script of: countersign app commands {name} --action promote
-Microsoft keeps the certificate before the last one: repeat with a second new key (countersign cert next {name}, and what it says), so that the old one is forgotten."
+Microsoft keeps the certificate before the last one, so do it twice: go on with a second new key (countersign cert next {name}, and what it says), so that the old one is forgotten."
         )
     } else {
         format!(

@@ -35,7 +35,7 @@ pub enum ImportError {
     NoCertificate,
     /// More than one, so that nobody can say which one is meant.
     #[error(
-        "there are several certificates; give the one that belongs to the key, without its chain"
+        "there are several certificates; give the one that belongs to the key, without its chain: openssl pkcs12 -in all.pfx -clcerts -nodes -out both.pem"
     )]
     SeveralCertificates,
     /// Neither PEM nor DER, or a form that libcrypto does not know.
@@ -71,8 +71,8 @@ pub enum ImportError {
     WrongPassphrase,
     /// Encrypted by an algorithm that this libcrypto has not got.
     #[error(
-        "the file is encrypted by an old algorithm that the OpenSSL of this machine does not have; encrypt it \
-         again with AES, for instance by “openssl pkcs12 -legacy -in old.pfx -nodes | openssl pkcs12 -export -out new.pfx”"
+        "the file is encrypted by an old algorithm that the OpenSSL of this machine does not have; where it has, write \
+         it anew: openssl pkcs12 -legacy -in old.pfx -nodes -out both.pem"
     )]
     OldEncryption,
     /// Only RSA signs: Entra takes nothing else.

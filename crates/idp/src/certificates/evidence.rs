@@ -106,7 +106,7 @@ impl Claim {
     }
 }
 
-/// Every configuration in an answer: an object, a list, or Graph's `{"value": […]}`.
+/// Every configuration in an answer: an object, a list, or either inside of another object.
 fn configurations(file: &[u8]) -> Result<Vec<Configuration>> {
     if file.len() > LARGEST {
         return invalid("the evidence is larger than 1 MiB, which no answer about a domain is");
@@ -129,12 +129,11 @@ fn configurations(file: &[u8]) -> Result<Vec<Configuration>> {
             error.line()
         ))
     })?;
-    let list = match field(&answer, "value") {
-        Some(Value::Array(list)) => list.as_slice(),
-        _ => match &answer {
-            Value::Array(list) => list.as_slice(),
-            one => std::slice::from_ref(one),
-        },
+    // Graph lists them as `value`, a domain as its `federationConfiguration`.
+    let inner = field(&answer, "value").or_else(|| field(&answer, "federationConfiguration"));
+    let list = match inner.unwrap_or(&answer) {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
     };
     let found: Vec<Configuration> = list.iter().filter_map(configuration).collect();
     if found.is_empty() {
@@ -246,7 +245,8 @@ mod tests {
             cmdlet.clone(),
             json!([cmdlet]),
             json!({"@odata.context": "x", "value": [graph.clone()]}),
-            json!({"value": [graph], "Count": 1}),
+            json!({"value": [graph.clone()], "Count": 1}),
+            json!({"domain": "contoso.com", "federationConfiguration": [graph]}),
         ] {
             let text = serde_json::to_string_pretty(&answer)
                 .expect("JSON")
