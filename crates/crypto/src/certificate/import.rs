@@ -35,7 +35,7 @@ pub enum ImportError {
     NoCertificate,
     /// More than one, so that nobody can say which one is meant.
     #[error(
-        "there are several certificates; give the one that belongs to the key, without its chain: openssl pkcs12 -in all.pfx -clcerts -nodes -out both.pem"
+        "there are several certificates; give the one that belongs to the key, without its chain (out of a PFX: “openssl pkcs12 -in all.pfx -clcerts -nodes -out both.pem”)"
     )]
     SeveralCertificates,
     /// Neither PEM nor DER, or a form that libcrypto does not know.
