@@ -2,6 +2,8 @@
 
 #[path = "end_to_end/bad_input.rs"]
 mod bad_input;
+#[path = "end_to_end/certificates.rs"]
+mod certificates;
 #[path = "end_to_end/chromium.rs"]
 mod chromium;
 #[path = "end_to_end/command_line.rs"]

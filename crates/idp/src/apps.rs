@@ -9,10 +9,11 @@ pub use change::{ActiveChange, AppChange, Preview, SamlChange};
 use serde::Serialize;
 use store::{
     Active, App, AppKind, AttributeRule, Group, Issuer, NameIdRule, Protocol, SamlSettings,
-    SigningKey, User,
+    SigningKey, Stage, User,
 };
 
 use crate::audit::Entry;
+use crate::certificates::{self, CertificateInfo};
 use crate::error::{Error, Refusal, Result};
 use crate::federate::{Federation, MfaBehavior, PromptLogin};
 use crate::people::find_group;
@@ -61,6 +62,8 @@ pub struct AppInfo {
     /// SHA-1, upper-case hexadecimal, as Windows and Entra show it.
     pub certificate_thumbprint: String,
     pub certificate_expires_at: chrono::DateTime<chrono::Utc>,
+    /// All of them: that of the key that signs, the next one, then those that signed before, newest first.
+    pub certificates: Vec<CertificateInfo>,
     pub groups: Vec<String>,
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
@@ -73,6 +76,13 @@ impl AppInfo {
             AppKind::Wsfed => "WS-Federation",
             AppKind::Saml => "SAML 2.0",
         }
+    }
+
+    /// The certificate in this stage, the one that signed before while it is published.
+    pub fn certificate(&self, stage: Stage) -> Option<&CertificateInfo> {
+        self.certificates
+            .iter()
+            .find(|certificate| certificate.stage == stage && certificate.published)
     }
 }
 
@@ -172,13 +182,9 @@ impl Idp {
             Protocol::Saml => (None, None),
         };
         Ok(Federation {
-            signing_certificate: app
-                .signing_certificate
-                .lines()
-                .filter(|line| !line.starts_with('-'))
-                .collect(),
+            signing_certificate: certificates::on_one_line(&app.signing_certificate),
             thumbprint: app.certificate_thumbprint,
-            next: None,
+            next: certificates::next_of(&app.certificates),
             mfa_behavior: MfaBehavior::default(),
             prompt_login: PromptLogin::default(),
             cloud: cloud.parse().map_err(Error::broken)?,
@@ -231,23 +237,25 @@ impl Idp {
         Ok(tiles)
     }
 
-    async fn read_info(&self, read: &mut store::Read, app: App) -> Result<AppInfo> {
+    pub(crate) async fn read_info(&self, read: &mut store::Read, app: App) -> Result<AppInfo> {
         let issuers = read.issuers_of(&app.id).await?;
-        let key = read.current_signing_key(&app.id).await?;
-        let key = key.ok_or_else(no_key)?;
+        let keys = read.signing_keys(&app.id).await?;
         let groups = read.granted_groups(&app.id).await?;
-        self.info(app, &issuers, &key, &groups)
+        self.info(app, &issuers, &keys, &groups)
     }
 
     fn info(
         &self,
         app: App,
         issuers: &[Issuer],
-        key: &SigningKey,
+        keys: &[SigningKey],
         groups: &[Group],
     ) -> Result<AppInfo> {
-        let certificate =
-            crypto::certificate::Certificate::from_der(&key.certificate).map_err(Error::broken)?;
+        let certificates = certificates::shown(keys, self.now())?;
+        let current = certificates
+            .iter()
+            .find(|certificate| certificate.stage == Stage::Current)
+            .ok_or_else(no_key)?;
         let issuer = issuers
             .first()
             .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
@@ -267,9 +275,10 @@ impl Idp {
             entity_id: app.saml.as_ref().map(|saml| saml.entity_id.clone()),
             acs_urls: app.saml.as_ref().map(acs_urls).unwrap_or_default(),
             commands_url: (app.kind == AppKind::M365).then(|| self.urls.commands(&app.id)),
-            signing_certificate: certificate.pem(),
-            certificate_thumbprint: certificate.thumbprint(),
-            certificate_expires_at: certificate.not_after(),
+            signing_certificate: current.certificate.clone(),
+            certificate_thumbprint: current.thumbprint.clone(),
+            certificate_expires_at: current.not_after,
+            certificates,
             domain: issuer.domain.clone(),
             issuer: issuer.issuer.clone(),
             realm: app.wsfed.as_ref().map(|wsfed| wsfed.realm.clone()),
@@ -300,7 +309,7 @@ fn acs_urls(saml: &SamlSettings) -> Vec<String> {
     saml.acs.iter().map(|acs| acs.url.clone()).collect()
 }
 
-async fn find_app(read: &mut store::Read, reference: &str) -> Result<App> {
+pub(crate) async fn find_app(read: &mut store::Read, reference: &str) -> Result<App> {
     let reference = reference.trim();
     if let Some(app) = read.app(reference).await? {
         return Ok(app);

@@ -17,6 +17,8 @@ use crate::{Idp, Origin};
 const BEFORE: TimeDelta = TimeDelta::minutes(1);
 /// As long as AD FS's tokens: many WS-Federation applications take it for the length of their session.
 const WSFED_LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// When the last token of a key that has stopped signing is over: no other kind lives longer.
+pub(crate) const LONGEST_LIFETIME: TimeDelta = WSFED_LIFETIME;
 /// A SAML 2.0 assertion only has to reach the service provider (SAML profiles §4.1.4.2).
 const SAML_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 

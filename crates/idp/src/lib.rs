@@ -14,6 +14,7 @@ pub mod apps;
 pub mod attempts;
 pub mod audit;
 pub mod authenticate;
+pub mod certificates;
 pub mod claims;
 pub mod clock;
 pub mod cloud;

@@ -2,13 +2,13 @@
 
 use crypto::xml_signature::Algorithm;
 use protocol::metadata::{ClaimType, Federation};
-use store::{App, AppKind, Stage};
+use store::{App, AppKind};
 
 use crate::Idp;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::sign;
 use crate::sign_on::check_enabled;
-use crate::signing_keys::announced;
+use crate::signing_keys::{announced, current};
 use crate::wsfed::settings;
 
 impl Idp {
@@ -41,18 +41,11 @@ impl Idp {
         let settings = settings(app)?;
         let issuers = read.issuers_of(&app.id).await?;
         let keys = read.signing_keys(&app.id).await?;
-        let missing = |what: &str| {
-            Error::broken(std::io::Error::other(format!(
-                "the application has no {what}"
-            )))
-        };
-        let issuer = issuers.first().ok_or_else(|| missing("issuer"))?;
-        let current = keys
-            .iter()
-            .find(|key| key.stage == Stage::Current)
-            .ok_or_else(|| missing("current signing key"))?;
-        let current = self.open_key(current)?;
-        let certificates = announced(&current, &keys)?;
+        let issuer = issuers
+            .first()
+            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let current = self.open_key(current(&keys)?)?;
+        let certificates = announced(&keys)?;
         let claim_types: Vec<ClaimType> = settings
             .attributes
             .iter()

@@ -1,6 +1,7 @@
 //! The command line: everything that can be set up without the web, on the same database while the server runs.
 
 mod apps;
+mod certificates;
 mod people;
 mod serve;
 
@@ -46,6 +47,9 @@ enum Command {
     /// Add applications, grant them to groups, print what the other side needs.
     #[command(subcommand)]
     App(apps::App),
+    /// Look after the certificates that applications know us by: list, replace, import, export.
+    #[command(subcommand)]
+    Cert(certificates::Cert),
     /// Read the audit.
     #[command(subcommand)]
     Audit(apps::Audit),
@@ -80,6 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::User(command) => command.run(&here).await,
         Command::Group(command) => command.run(&here).await,
         Command::App(command) => command.run(&here).await,
+        Command::Cert(command) => command.run(&here).await,
         Command::Audit(command) => command.run(&here).await,
         Command::Demo(_) | Command::Serve => unreachable!("both were taken above"),
     }
@@ -142,10 +147,15 @@ fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
         .take(64 << 10)
         .read_to_string(&mut text)
         .map_err(|_| anyhow::anyhow!("the password on standard input is not UTF-8 text"))?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| {
-        line.strip_suffix('\r').unwrap_or(line)
-    });
-    Ok(Zeroizing::new(line.to_owned()))
+    Ok(without_line_break(&text))
+}
+
+/// A secret without the one line break at its end that editors and `echo` put there.
+fn without_line_break(text: &str) -> Zeroizing<String> {
+    let line = text
+        .strip_suffix('\n')
+        .map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Zeroizing::new(line.to_owned())
 }
 
 /// The error and its causes, in one line; a refusal with what to do about it.

@@ -78,7 +78,7 @@ impl Read {
                     a.id AS app_id, a.kind, a.label, a.enabled AS app_enabled, a.protocol, a.slug, a.wsfed, \
                     a.saml, a.cloud, a.entra_url, a.created_at AS app_created_at, \
                     k.id AS key_id, k.stage, k.certificate, k.sealed_private_key, \
-                    k.created_at AS key_created_at, \
+                    k.created_at AS key_created_at, k.known_at, k.known_by, k.replaced_at, k.withdrawn_at, \
                     i.issuer, i.domain, \
                     p.protocol AS told_protocol, p.name_id_format, p.name_id, p.session_index, p.since, \
                     d.value AS pairwise_id, \
@@ -215,6 +215,10 @@ struct KeyColumns {
     certificate: Option<Vec<u8>>,
     sealed_private_key: Option<Vec<u8>>,
     key_created_at: Option<DateTime<Utc>>,
+    known_at: Option<DateTime<Utc>>,
+    known_by: Option<String>,
+    replaced_at: Option<DateTime<Utc>>,
+    withdrawn_at: Option<DateTime<Utc>>,
 }
 
 #[derive(FromRow)]
@@ -302,6 +306,10 @@ impl KeyColumns {
             certificate: self.certificate?,
             sealed_private_key: self.sealed_private_key?,
             created_at: self.key_created_at?,
+            known_at: self.known_at,
+            known_by: self.known_by,
+            replaced_at: self.replaced_at,
+            withdrawn_at: self.withdrawn_at,
         })
     }
 }

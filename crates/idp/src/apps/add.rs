@@ -3,7 +3,7 @@
 use protocol::names;
 use store::{
     Acs, Active, App, AppKind, AttributeRule, Issuer, LogoutService, NameIdRule, Protocol,
-    SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, WsFedSettings,
+    SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, Stage, WsFedSettings,
 };
 
 use super::{AppInfo, acs_urls};
@@ -11,7 +11,8 @@ use crate::audit::Entry;
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::parse::{self, Domain};
-use crate::{Idp, Origin, saml, signing_keys};
+use crate::signing_keys::{self, NewKey};
+use crate::{Idp, Origin, saml};
 
 /// A Microsoft 365 domain to be federated.
 pub struct NewMicrosoft365 {
@@ -215,17 +216,10 @@ impl Idp {
     }
 
     async fn add_app(&self, app: App, issuer: Issuer, origin: &Origin) -> Result<AppInfo> {
-        let common_name = format!(
-            "Countersign signing {}",
-            issuer.domain.as_deref().unwrap_or(&app.id)
-        );
-        let key = signing_keys::first_key(
-            self.master_key.clone(),
-            app.id.clone(),
-            common_name,
-            self.now(),
-        )
-        .await?;
+        let common_name = signing_keys::common_name(&app.id, Some(&issuer));
+        let key = self
+            .make_key(&app.id, Stage::Current, common_name, NewKey::default())
+            .await?;
         let mut write = self.store.write().await?;
         if let Some(domain) = &issuer.domain
             && let Some(taken) = write.issuer_of_domain(domain).await?
@@ -252,7 +246,7 @@ impl Idp {
         };
         write.append_audit(&entry.at(self.now())).await?;
         write.commit().await?;
-        self.info(app, &[issuer], &key, &[])
+        self.info(app, &[issuer], &[key], &[])
     }
 }
 

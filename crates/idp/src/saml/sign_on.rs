@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use protocol::saml2::{self, Status, StatusCode};
-use store::{App, AppKind};
+use store::{App, AppKind, Issuer};
 
 use super::request::{Decided, Denied};
 use super::{Request, settings};
@@ -165,17 +165,21 @@ impl Idp {
         app: &App,
     ) -> Result<(String, std::sync::Arc<crypto::certificate::SigningKey>)> {
         let mut read = self.store.read().await?;
-        let issuers = read.issuers_of(&app.id).await?;
-        let issuer = issuers
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let issuer = first_issuer(read.issuers_of(&app.id).await?)?;
         let key = read
             .current_signing_key(&app.id)
             .await?
             .ok_or_else(no_key)?;
         Ok((issuer.issuer, self.open_key(&key)?))
     }
+}
+
+/// Every app has an issuer from the moment it exists.
+pub(super) fn first_issuer(issuers: Vec<Issuer>) -> Result<Issuer> {
+    issuers
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))
 }
 
 fn post(app: &App, acs: &str, response: &str, request: &Request) -> PostBack {

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use idp::apps::{
     ActiveChange, AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange,
 };
+use idp::certificates::CertificateInfo;
 use idp::cloud::Cloud;
 use idp::saml::Import;
 use idp::{Origin, federate};
@@ -194,7 +195,7 @@ impl Set {
 }
 
 /// A file's contents, or standard input's; more than any metadata has is not read.
-fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
     const LARGEST: u64 = 16 << 20;
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -460,6 +461,7 @@ fn shown(app: &AppInfo) -> String {
     let protocol =
         (app.wsfed_url.is_some() && app.saml.is_some()).then(|| app.protocol.to_string());
     let saml = app.saml.as_ref();
+    let until = |stage| app.certificate(stage).map(CertificateInfo::until_in_words);
     let lines = [
         ("Id", Some(app.id.clone())),
         ("Kind", Some(app.kind_in_words().to_owned())),
@@ -510,16 +512,24 @@ fn shown(app: &AppInfo) -> String {
         ),
         ("Commands", app.commands_url.clone()),
         ("Thumbprint", Some(app.certificate_thumbprint.clone())),
+        ("Certificate until", until(store::Stage::Current)),
         (
-            "Certificate until",
-            Some(app.certificate_expires_at.format("%Y-%m-%d").to_string()),
+            "Next certificate",
+            app.certificate(store::Stage::Next)
+                .map(|next| next.thumbprint.clone()),
+        ),
+        ("  valid until", until(store::Stage::Next)),
+        (
+            "Replaced certificate",
+            app.certificate(store::Stage::Retired)
+                .map(|old| old.thumbprint.clone()),
         ),
         ("Granted to", Some(groups)),
     ];
     let mut text = String::new();
     for (name, value) in lines {
         if let Some(value) = value {
-            let _ = writeln!(text, "{name:<20}{value}");
+            let _ = writeln!(text, "{name:<21}{value}");
         }
     }
     text

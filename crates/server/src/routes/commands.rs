@@ -3,8 +3,9 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use idp::certificates::CertificateInfo;
 use idp::{Refusal, federate};
-use store::Protocol;
+use store::{Protocol, Stage};
 
 use crate::accept;
 use crate::app::App;
@@ -62,7 +63,9 @@ pub async fn show(
             Protocol::Wsfed,
         ),
     };
-    let until = shown.certificate_expires_at.format("%Y-%m-%d").to_string();
+    let until = shown
+        .certificate(Stage::Current)
+        .map(CertificateInfo::until_in_words);
     let text = |value: &str| Some(value.to_owned());
     let facts = [
         ("Domain", text(&federation.domain)),
@@ -86,7 +89,7 @@ pub async fn show(
             "Certificate thumbprint (SHA-1)",
             text(&federation.thumbprint),
         ),
-        ("Certificate valid until", Some(until)),
+        ("Certificate valid until", until),
         ("Microsoft cloud", text(federation.cloud.as_str())),
     ];
     Ok(page(&pages::Commands {

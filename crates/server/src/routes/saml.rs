@@ -96,7 +96,7 @@ async fn answer(
         )
         .await?;
     match arrival.message.clone() {
-        Message::SignOn(request) => sign_in(app, browser, arrival, request).await,
+        Message::SignOn(request) => Box::pin(sign_in(app, browser, arrival, request)).await,
         Message::BareSignOut => {
             let signed_out = app.idp.sign_out(session.as_ref(), &origin).await?;
             round::answer(browser, signed_out)

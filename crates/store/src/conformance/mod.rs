@@ -70,7 +70,9 @@ conformance! {
     signing {
         a_signing_key_comes_back_as_added
         an_app_has_one_current_and_one_next_key
-        of_many_who_move_a_key_one_succeeds
+        of_many_who_promote_a_key_one_succeeds
+        a_key_signs_and_stops_and_signs_again
+        a_withdrawn_key_is_gone_for_good_and_the_current_one_stays
     }
     sessions {
         a_session_comes_back_as_added

@@ -125,6 +125,10 @@ pub(super) fn signing_key(app: &App, stage: Stage) -> SigningKey {
         certificate: vec![0x30, 0x82, 0, 255],
         sealed_private_key: b"hush".to_vec(),
         created_at: at(0),
+        known_at: None,
+        known_by: None,
+        replaced_at: None,
+        withdrawn_at: None,
     }
 }
 
