@@ -10,6 +10,7 @@
 //! functions that take `now`, and writes in one short transaction in which its audit line is
 //! committed too. Nothing is hashed, signed or fetched while a write is open.
 
+pub mod anchors;
 pub mod apps;
 pub mod attempts;
 pub mod audit;

@@ -15,7 +15,7 @@ fn invalid<T>(text: impl Into<String>) -> Result<T> {
 }
 
 /// What is safe to repeat of a wrong value: short and without control characters.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars()
         .take(80)
         .map(|c| if c.is_control() { '\u{FFFD}' } else { c })

@@ -27,6 +27,8 @@ use protocol::wsfed::{Message, SignIn};
 use store::{Active, Protocol, Store};
 use zeroize::Zeroizing;
 
+#[path = "verbs/anchors.rs"]
+mod anchors;
 #[path = "verbs/certificates.rs"]
 mod certificates;
 #[path = "verbs/wstrust.rs"]

@@ -1,5 +1,6 @@
 //! The command line: everything that can be set up without the web, on the same database while the server runs.
 
+mod anchors;
 mod apps;
 mod certificates;
 mod people;
@@ -41,6 +42,9 @@ enum Command {
     /// Add, show, enable and disable users.
     #[command(subcommand)]
     User(people::User),
+    /// See, import and make the ImmutableIDs by which Microsoft 365 knows users.
+    #[command(subcommand)]
+    Anchor(anchors::Anchor),
     /// Add groups and choose who is in them.
     #[command(subcommand)]
     Group(people::Group),
@@ -74,6 +78,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let change = match cli.command {
         Command::Demo(options) => return serve::demo(options, &out).await,
         Command::Serve => return serve::serve(Config::load()?, &out).await,
+        // Needs neither settings nor a database.
+        Command::Anchor(anchors::Anchor::Convert { value }) => {
+            return anchors::convert(&value, &out);
+        }
         change => change,
     };
     let here = Here {
@@ -82,6 +90,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     match change {
         Command::User(command) => command.run(&here).await,
+        Command::Anchor(command) => command.run(&here).await,
         Command::Group(command) => command.run(&here).await,
         Command::App(command) => command.run(&here).await,
         Command::Cert(command) => command.run(&here).await,

@@ -16,6 +16,7 @@
 #[macro_use]
 mod statement;
 
+mod anchors;
 mod apps;
 mod attempts;
 mod audit;
@@ -39,6 +40,7 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
+pub use anchors::{Anchor, AnchorChange, AnchorIssued, AnchorSource, AnchorUse};
 pub use apps::{
     Active, App, AppKind, AttributeRule, Issuer, NameIdRule, Protocol, Source, WsFedSettings,
 };

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::anchors::AnchorSource;
 use crate::error::Result;
 use crate::transaction::{Read, Write};
 
@@ -28,6 +29,10 @@ pub struct User {
     pub family_name: Option<String>,
     /// What Microsoft 365 knows the user by; upper and lower case differ.
     pub immutable_id: String,
+    /// Where that came from.
+    pub anchor_source: AnchorSource,
+    /// Since when it is known to be out in the world.
+    pub anchor_used_at: Option<DateTime<Utc>>,
     /// The password's hash as a PHC string.
     pub password_hash: String,
     /// May configure everything.
@@ -44,7 +49,7 @@ impl Read {
         fetch_optional!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users WHERE id = $1",
             id
         )
@@ -55,7 +60,7 @@ impl Read {
         fetch_optional!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users WHERE upn_key = $1",
             upn_key
         )
@@ -66,7 +71,7 @@ impl Read {
         fetch_all!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users ORDER BY upn_key"
         )
     }
@@ -103,8 +108,9 @@ impl Write {
         execute!(
             self,
             "INSERT INTO users (id, upn, upn_key, display_name, email, given_name, family_name, \
-                                immutable_id, password_hash, admin, enabled, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                immutable_id, anchor_source, anchor_used_at, password_hash, admin, \
+                                enabled, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             user.id,
             &user.upn,
             &user.upn_key,
@@ -113,6 +119,8 @@ impl Write {
             &user.given_name,
             &user.family_name,
             &user.immutable_id,
+            user.anchor_source,
+            user.anchor_used_at,
             &user.password_hash,
             user.admin,
             user.enabled,

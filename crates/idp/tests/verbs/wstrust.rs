@@ -150,6 +150,7 @@ fn fault_of(fault: &str) -> &str {
 async fn a_password_gets_a_token_of_this_moment_and_leaves_no_session() {
     let contoso = Contoso::open().await;
     let rst = contoso.rst("alice@contoso.com", PASSWORD);
+    let first = contoso.idp.now();
     for (rst, via) in [
         (rst.clone(), "ws-trust-2005"),
         (rst.speaking_13(&contoso), "ws-trust-13"),
@@ -185,6 +186,8 @@ async fn a_password_gets_a_token_of_this_moment_and_leaves_no_session() {
         }
         contoso.clock.advance(TimeDelta::seconds(1));
     }
+    let anchors = contoso.idp.anchors(None).await.expect("anchors");
+    assert_eq!(anchors[0].used_at, Some(first));
     let line = contoso.disable("alice@contoso.com").await;
     assert_eq!(line.details["sessions_ended"], 0);
 }

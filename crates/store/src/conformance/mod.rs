@@ -3,6 +3,7 @@
 //! PostgreSQL is the server at `COUNTERSIGN_TEST_POSTGRES_URL`, in which each test makes a database
 //! of its own; without the variable these tests say so and end.
 
+mod anchors;
 mod apps;
 mod audit;
 mod engines;
@@ -54,6 +55,14 @@ conformance! {
         a_user_joins_and_leaves_a_group
         nobody_joins_what_does_not_exist
         debug_output_holds_no_secret
+    }
+    anchors {
+        an_anchor_comes_back_with_its_story
+        anchors_change_together_and_may_be_exchanged
+        an_anchor_changes_only_from_what_it_was
+        a_used_anchor_changes_only_when_that_is_meant
+        the_first_token_with_an_anchor_is_remembered
+        what_entra_has_is_noted
     }
     apps {
         an_app_comes_back_as_added
