@@ -62,7 +62,7 @@ struct Inner {
     state: Mutex<Kept>,
 }
 
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Everything that calls change.
 struct Kept {
@@ -118,7 +118,7 @@ enum Answer {
 }
 
 /// `/graph/…`
-pub async fn answer(
+pub(crate) async fn answer(
     State(stand_in): State<StandIn>,
     method: Method,
     uri: Uri,
