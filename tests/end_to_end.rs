@@ -1,5 +1,7 @@
 //! The product from outside: the real server on both databases, spoken to as people, Microsoft and operators do.
 
+#[path = "end_to_end/anchors.rs"]
+mod anchors;
 #[path = "end_to_end/bad_input.rs"]
 mod bad_input;
 #[path = "end_to_end/certificates.rs"]
