@@ -46,6 +46,9 @@
         $status = [int]$failure.Exception.Response.StatusCode
         ($status -ge 400 -and $status -lt 500) -or [string]$failure.FullyQualifiedErrorId -match '^(Request_|Authorization_|BadRequest|Forbidden)'
     }
+    function Test-Missing($failure) {
+        [int]$failure.Exception.Response.StatusCode -eq 404 -or "$($failure.FullyQualifiedErrorId) $($failure.Exception.Message)" -match 'ResourceNotFound|does not exist'
+    }
     # Microsoft answers 429 to whoever asks too much, and says for how many seconds to be quiet.
     function Invoke-Patiently($call) {
         for ($attempt = 1; $true; $attempt++) {
@@ -127,8 +130,7 @@
             $found = @(Read-Configurations | Where-Object { $_ })
         } catch {
             # Graph answers 404 for a domain that has no configuration.
-            $missing = [int]$_.Exception.Response.StatusCode -eq 404 -or "$($_.FullyQualifiedErrorId) $($_.Exception.Message)" -match 'ResourceNotFound|does not exist'
-            if (-not $missing) { throw }
+            if (-not (Test-Missing $_)) { throw }
         }
         if ($found.Count -gt 1) {
             throw "$domain has $($found.Count) federation configurations where Microsoft allows one. Remove what is not wanted, then run these commands again."
@@ -198,26 +200,37 @@
         Invoke-Change 'update the federation configuration' 'Updated the federation configuration.' { Update-Configuration $existing.Id $change }
         Confirm-Stored $wanted ''
     }
-    # Puts back what this run is known to have changed, or is seen to have changed.
+    # Whether a change of which no answer came is there after all, which can take a moment to be seen.
+    function Test-Changed {
+        if ($run.Changes.Count -gt 0) { return $true }
+        for ($attempt = 1; $attempt -le 6; $attempt++) {
+            $found = Read-Federation
+            if ($run.Created -and $found) { return $true }
+            if ($run.Before -and @(Compare-Federation $found (Get-Values $run.Before)).Count -gt 0) { return $true }
+            if ($attempt -lt 6) { Start-Sleep -Seconds 5 }
+        }
+        $false
+    }
+    # Puts back what this run has changed about the configuration.
     function Undo-Change {
-        $changed = $run.Changes.Count -gt 0
-        if ($run.Created) {
-            if ($changed -or (Read-Federation)) {
+        if (-not $run.Created -and -not $run.Before) { return }
+        if (Test-Changed) {
+            if ($run.Created) {
                 # Microsoft may have made the domain Federated when it stored the configuration.
                 try { Write-AuthenticationType 'Managed' | Out-Null } catch { Write-Host "It may be Managed already: $(Get-Reason $_)" }
                 $left = Read-Federation
-                if ($left) { Remove-Configuration $left.Id | Out-Null }
+                try {
+                    if ($left) { Remove-Configuration $left.Id | Out-Null }
+                } catch {
+                    if (-not (Test-Missing $_)) { throw }
+                }
                 Write-Host 'Took the new federation configuration out again.'
-            }
-        } elseif ($run.Before) {
-            if ($changed -or @(Compare-Federation (Read-Federation) (Get-Values $run.Before)).Count -gt 0) {
+            } else {
                 $former = @{}
                 foreach ($name in @($run.Sent.Keys)) { $former[$name] = $run.Before.$name }
                 Update-Configuration $run.Before.Id $former | Out-Null
                 Write-Host 'Put the former federation configuration back.'
             }
-        } else {
-            return
         }
         $run.Doing = $null
         $run.Changes = @()
