@@ -62,7 +62,8 @@ check_configuration() {
     esac
   fi
   wanted=$(wanted_settings)
-  if [ "$(differing "$wanted" "$configuration")" = '{}' ]; then
+  wanted=$(differing "$wanted" "$configuration")
+  if [ "$wanted" = '{}' ]; then
     good 'Every setting of its configuration is as this app wants it.'
   else
     note 'These settings differ from what this app wants; the commands of the action enable set them:'
@@ -72,9 +73,10 @@ check_configuration() {
 
 # An administrator who signs in at Microsoft itself can turn everything back.
 check_administrators() {
-  local role='62e90394-69f5-4237-9190-012177145e10' outside # Global Administrator, everywhere
-  if [ "$(claim "(.wids // []) | index(\"$role\") != null")" = true ] && [ -n "$(account)" ] && ! is_of_domain "$(account)"; then
-    good "You are $(account), a Global Administrator outside $domain, who can turn a mistake back."
+  local role='62e90394-69f5-4237-9190-012177145e10' account outside # Global Administrator, everywhere
+  account=$(account)
+  if [ "$(claim "(.wids // []) | index(\"$role\") != null")" = true ] && [ -n "$account" ] && ! is_of_domain "$account"; then
+    good "You are $account, a Global Administrator outside $domain, who can turn a mistake back."
     return 0
   fi
   request GET "/directoryRoles(roleTemplateId='$role')/members?\$select=id,userPrincipalName,accountEnabled" || stop "$reason"

@@ -2,7 +2,7 @@ graph=${GRAPH_URL:-$graph_of_cloud}
 token=${GRAPH_TOKEN-}
 unset GRAPH_TOKEN # only curl is to have it
 patience=${GRAPH_PATIENCE:-60}
-work='' before='' created='' saved='' changes='' step='' touched='' undoing='' stopped=''
+work='' before='' type_before='' created='' saved='' changes='' step='' touched='' undoing='' stopped=''
 writable='["displayName", "issuerUri", "metadataExchangeUri", "passiveSignInUri", "preferredAuthenticationProtocol",
   "signingCertificate", "activeSignInUri", "federatedIdpMfaBehavior", "isSignedAuthenticationRequestRequired",
   "nextSigningCertificate", "passwordResetUri", "promptLoginBehavior", "signOutUri"]'
@@ -56,7 +56,9 @@ prepare() {
   for tool in curl jq; do
     command -v "$tool" >/dev/null || stop "$tool is missing. Install it with your system's package manager and paste this again."
   done
-  jq -en '"e30=" | @base64d | fromjson == {}' >/dev/null 2>&1 || stop 'This needs jq 1.6 or newer.'
+  domain_path=$(jq -rn --arg domain "$domain" '"/domains/" + ($domain | @uri), ("e30=" | @base64d | fromjson | empty)' 2>/dev/null) ||
+    stop 'This needs jq 1.6 or newer.'
+  federation_path=$domain_path/federationConfiguration
   work=$(mktemp -d "${TMPDIR:-/tmp}/countersign.XXXXXX") || stop 'No directory for temporary files could be made.'
   settings=$(the_settings) || stop "The values cannot be read, so these commands were damaged on their way. Fetch them again from $source"
   case $patience in
@@ -76,8 +78,6 @@ prepare() {
   case $token in
     (*[^A-Za-z0-9._~+/=-]*) stop 'GRAPH_TOKEN holds characters that no token has. Copy it again, whole and alone.' ;;
   esac
-  domain_path=/domains/$(jq -rn --arg domain "$domain" '$domain | @uri')
-  federation_path=$domain_path/federationConfiguration
 }
 
 # A certificate that was cut or changed on its way would keep everybody out.
@@ -139,7 +139,7 @@ request() { # METHOD PATH-OR-ADDRESS [BODY]
     if [ "$tries" -gt 20 ] || [ "${pause:=10}" -gt 600 ]; then break; fi
     sleep "$pause"
   done
-  answer=$(cat "$work/answer")
+  answer=$(<"$work/answer")
 }
 
 # A request that must succeed.
@@ -149,11 +149,9 @@ call() { # METHOD PATH-OR-ADDRESS [BODY]
     (2??) ;;
     (*) stop "$(explain "$1" "$2")" ;;
   esac
-  if [ "$1" = GET ]; then
-    jq -e 'type == "object"' <<<"$answer" >/dev/null 2>&1 ||
-      stop "Microsoft Graph answered with something that is no JSON. Is a proxy in between, that wants to be signed in to?"
-  fi
 }
+
+no_json() { stop 'Microsoft Graph answered with something that is no JSON. Is a proxy in between, that wants to be signed in to?'; }
 
 # Why a request was refused, from its status and Graph's words.
 explain() { # METHOD PATH
@@ -211,7 +209,7 @@ list() { # PATH FILTER
   : >"$work/list"
   while [ -n "$next" ]; do
     call GET "$next"
-    jq -c ".value[] | $2" <<<"$answer" >>"$work/list" || stop 'Microsoft Graph answered with a list that cannot be read.'
+    jq -c ".value[] | $2" <<<"$answer" >>"$work/list" 2>/dev/null || no_json
     next=$(jq -r '."@odata.nextLink" // ""' <<<"$answer")
     case $next in
       ('' | "$graph"/*) ;;
@@ -222,26 +220,39 @@ list() { # PATH FILTER
 
 # How things stand: the domain's facts, its type and its configuration (null without one).
 read_state() {
+  local domain_found lines
   call GET "$domain_path"
-  facts=$answer
-  type=$(jq -r '.authenticationType // ""' <<<"$facts")
+  domain_found=$answer
   request GET "$federation_path" || stop "$reason"
   case $status in
     (404) answer='{"value":[]}' ;; # the domain is there, so this says that it has no configuration
     (2??) ;;
     (*) stop "$(explain GET "$federation_path")" ;;
   esac
-  jq -e '.value | type == "array"' <<<"$answer" >/dev/null 2>&1 ||
-    stop "Microsoft Graph answered with something that is no list of configurations. Is a proxy in between?"
-  count=$(jq '.value | length' <<<"$answer")
+  lines=$(jq -cn --arg domain "$domain" --argjson facts "$domain_found" --argjson found "$answer" '
+    if ($facts | type) == "object" and ($found.value | type) == "array" then . else error("no state") end
+    | ($facts.authenticationType // "" | tostring) as $type
+    | [$facts | to_entries[] | select(.value == true) | .key], $type, ($found.value | length), $found.value[0],
+      {domain: $domain, authenticationType: $type, federationConfiguration: $found.value}' 2>/dev/null) || no_json
+  {
+    IFS= read -r facts
+    IFS= read -r type
+    IFS= read -r count
+    IFS= read -r configuration
+    IFS= read -r state
+  } <<<"$lines"
+  type=${type#\"} type=${type%\"}
   [ "$count" -le 1 ] ||
     stop "$domain has $count federation configurations where Microsoft allows one. Remove what is not wanted, then paste this again."
-  configuration=$(jq -c '.value[0]' <<<"$answer")
-  state=$(jq -n --arg domain "$domain" --arg type "$type" --argjson found "$answer" \
-    '{domain: $domain, authenticationType: $type, federationConfiguration: $found.value}')
 }
 
-fact() { jq -e --arg name "$1" '.[$name] == true' <<<"$facts" >/dev/null; }
+fact() {
+  case $facts in
+    (*"\"$1\""*) return 0 ;;
+    (*) return 1 ;;
+  esac
+}
+
 setting() { jq -r --arg name "$2" '.[$name] // ""' <<<"$1"; } # CONFIGURATION NAME
 
 # What of the wanted settings is not so in the one found: {name: wanted}.
@@ -254,10 +265,10 @@ differing() { # WANTED FOUND
     $wanted | with_entries(.key as $name | select((.value | bare($name)) != ($found[$name] | bare($name))))'
 }
 
-show_differences() { # WANTED FOUND
-  jq -rn --argjson wanted "$(differing "$1" "$2")" --argjson found "$2" '
+show_differences() { # DIFFERING FOUND
+  jq -rn --argjson differing "$1" --argjson found "$2" '
     def short: tojson | if length > 200 then .[0:40] + " ... " + .[-24:] else . end;
-    $wanted | to_entries[] | "    \(.key): \($found[.key] | short) instead of \(.value | short)"'
+    $differing | to_entries[] | "    \(.key): \($found[.key] | short) instead of \(.value | short)"'
 }
 
 # What the configuration should say, given the one that is there.
@@ -277,10 +288,10 @@ is_from_microsoft() {
 
 # Keeps what is about to change.
 save_state() {
-  before=$state
+  before=$state type_before=$type
   saved=${HOME:-.}/federation-$(printf '%s' "$domain" | tr -c 'A-Za-z0-9.-' '_')-$(date -u +%Y%m%d-%H%M%S)-$$.json
   (set -o noclobber && jq . <<<"$before" >"$saved") 2>/dev/null || stop "$saved could not be written, and without it there is no way back."
-  [ "$(jq -c . "$saved")" = "$(jq -c . <<<"$before")" ] || stop "$saved could not be written whole. Is the disk full?"
+  [ "$(jq -c . "$saved")" = "$before" ] || stop "$saved could not be written whole. Is the disk full?"
   say "Saved what is there now to $saved"
 }
 
@@ -314,43 +325,42 @@ configuration_path() {
 }
 
 apply_type() { # TYPE
+  local found
   call GET "$domain_path"
-  if [ -n "$undoing" ] || [ "$(jq -r '.authenticationType // ""' <<<"$answer")" != "$1" ]; then
-    change "make the domain $1" PATCH "$domain_path" "$(jq -cn --arg type "$1" '{authenticationType: $type}')"
+  found=$(jq -r .authenticationType <<<"$answer" 2>/dev/null) || no_json
+  if [ -n "$undoing" ] || [ "$found" != "$1" ]; then
+    change "make the domain $1" PATCH "$domain_path" "{\"authenticationType\":\"$1\"}"
   fi
 }
 
 # Compares what Microsoft stored with what was sent; a change can take a while until it can be read.
 confirm() { # WANTED-OR-NOTHING TYPE
-  local waited=0 pause=1 wrong stale sent='{}'
+  local waited=0 pause=1 sent='{}' wrong late
   case $1 in
     ('' | null) ;;
     (*) sent=$1 ;;
   esac
   while :; do
     read_state
-    wrong=$(show_differences "$sent" "$configuration")
-    if [ "$1" = null ] && [ "$configuration" != null ]; then
-      wrong='    there is a federation configuration where none should be'
+    wrong=$(differing "$sent" "$configuration")
+    if [ "$wrong" = '{}' ] && [ "$type" = "$2" ] && { [ "$1" != null ] || [ "$configuration" = null ]; }; then
+      return 0
     fi
-    if [ "$type" != "$2" ]; then
-      wrong="${wrong:+$wrong
-}    authenticationType: \"$type\" instead of \"$2\""
-    fi
-    [ -n "$wrong" ] || return 0
     if [ "$waited" -ge "$patience" ]; then break; fi
     sleep "$pause"
     waited=$((waited + pause))
     pause=$((pause * 2 > 15 ? 15 : pause * 2))
   done
-  complain "$wrong"
+  show_differences "$wrong" "$configuration" >&2
+  if [ "$type" != "$2" ]; then complain "    authenticationType: \"$type\" instead of \"$2\""; fi
+  if [ "$1" = null ] && [ "$configuration" != null ]; then complain '    there is a federation configuration where none should be'; fi
   # What is still as it was before may only be late; what is neither that nor as sent was damaged.
-  stale=$(jq -n --argjson before "$before" --argjson now "$state" --argjson differing "$(differing "$sent" "$configuration")" \
-    --arg wanted "$2" '$now.federationConfiguration[0] as $found | $before.federationConfiguration[0] as $old
-      | (($found == null) == ($old == null) and ([$differing | keys[] | $found[.] == $old[.]] | all))
-        and ($now.authenticationType == $wanted or $now.authenticationType == $before.authenticationType)')
-  if [ "$stale" = true ] && [ -z "$undoing" ]; then
-    complain "Stopped: Microsoft took the changes, and still shows what was there before, as above. It can take up to two hours. Paste this again later: it compares once more."
+  late=$(jq -n --argjson before "$before" --argjson now "$state" --argjson wrong "$wrong" --arg type "$2" '
+    $now.federationConfiguration[0] as $found | $before.federationConfiguration[0] as $old
+    | ($found == null) == ($old == null) and ([$wrong | keys[] | $found[.] == $old[.]] | all)
+      and ($now.authenticationType == $type or $now.authenticationType == $before.authenticationType)')
+  if [ "$late" = true ] && [ -z "$undoing" ]; then
+    complain 'Stopped: Microsoft took the changes, and still shows what was there before, as above. It can take up to two hours. Paste this again later: it compares once more.'
     way_back >&2
     stopped=yes
     exit 1
@@ -380,7 +390,7 @@ way_back() {
   [ -n "$saved" ] || return 0
   say 'The way back, should you need it: take the commands of the action restore, and paste them after'
   say "    export RESTORE_FROM=$(printf '%q' "$saved")"
-  if [ "$(jq -r .authenticationType <<<"$before")" != Federated ]; then
+  if [ "$type_before" != Federated ]; then
     say "Or only make the domain Managed, in Graph Explorer too: PATCH $graph/v1.0$domain_path"
     say '    {"authenticationType":"Managed"}'
   fi

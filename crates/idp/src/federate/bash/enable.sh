@@ -1,9 +1,10 @@
 main() {
-  local wanted present
+  local account wanted present
   prepare
   check_certificate "$certificate" "$thumbprint"
-  if is_of_domain "$(account)"; then
-    stop "The token is that of $(account), whose own sign-in would be federated too: a mistake would lock you out. Get one of an administrator of the tenant's onmicrosoft domain."
+  account=$(account)
+  if is_of_domain "$account"; then
+    stop "The token is that of $account, whose own sign-in would be federated too: a mistake would lock you out. Get one of an administrator of the tenant's onmicrosoft domain."
   fi
   read_state
   require_suitable_domain

@@ -5,8 +5,7 @@ main() {
   read_state
   require_our_federation
   # Both places: whatever stays in the second one could still sign.
-  wanted=$(jq -cn --arg current "$certificate" --arg next "${next_certificate:-$certificate}" '{signingCertificate: $current}
-    + {nextSigningCertificate: $next}')
+  wanted=$(jq -cn --arg current "$certificate" --arg next "${next_certificate:-$certificate}" '{signingCertificate: $current, nextSigningCertificate: $next}')
   if [ "$(differing "$wanted" "$configuration")" = '{}' ]; then
     say "Nothing to do: the certificate that signs, $thumbprint, is Microsoft's first one already."
     if [ -n "$next_certificate" ]; then
