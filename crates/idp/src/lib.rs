@@ -17,6 +17,7 @@ pub mod authenticate;
 pub mod claims;
 pub mod clock;
 pub mod cloud;
+pub mod compare;
 pub mod error;
 pub mod federate;
 pub mod issue;

@@ -1,6 +1,7 @@
 //! The command line: everything that can be set up without the web, on the same database while the server runs.
 
 mod apps;
+mod domains;
 mod people;
 mod serve;
 
@@ -58,6 +59,8 @@ pub fn main() -> ExitCode {
         .expect("a machine that can start a process can start its threads");
     match runtime.block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        // It was printed already, as the result that it is.
+        Err(error) if error.is::<domains::Differs>() => ExitCode::from(2),
         Err(error) => {
             eprintln!("countersign: {}", explained(&error));
             ExitCode::FAILURE

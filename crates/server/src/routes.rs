@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod commands;
+pub mod compare;
 pub mod health;
 pub mod metadata;
 pub mod portal;
@@ -20,6 +21,7 @@ use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::Refusal;
+use idp::apps::AppInfo;
 use idp::sessions::SignedIn;
 use idp::sign_on::PostBack;
 use store::User;
@@ -36,6 +38,40 @@ fn only_for_admins(person: SignedIn) -> Result<User, Refusal> {
         let upn = person.user.upn;
         Err(Refusal::NotAdmin { upn })
     }
+}
+
+/// All domains of an application, for people.
+fn domains_in_words(app: &AppInfo) -> String {
+    let names = app.domains.iter().map(|one| one.domain.as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The domain that a query names.
+fn domain_in(query: Option<&str>) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
+    let (_, domain) = pairs.find(|(name, _)| name == "domain")?;
+    Some(domain.into_owned())
+}
+
+/// Whether a page about one domain has to ask first which one is meant.
+fn several(app: &AppInfo, domain: Option<&str>) -> bool {
+    domain.is_none() && app.domains.len() > 1
+}
+
+/// The page that asks for one of several domains; `href` leads on when the domain is added to it.
+fn choose_domain(app: &AppInfo, title: &'static str, href: &str) -> Result<Response, Failure> {
+    let choices = app.domains.iter().map(|one| pages::Choice {
+        domain: one.domain.clone(),
+        unicode: idp::parse::in_unicode(&one.domain),
+        issuer: one.issuer.clone(),
+        href: format!("{href}?domain={}", one.domain),
+    });
+    let html = page(&pages::Domains {
+        title,
+        app_label: app.label.clone(),
+        choices: choices.collect(),
+    })?;
+    Ok(html.into_response())
 }
 
 /// A page, rendered.

@@ -2,30 +2,38 @@
 
 use crypto::xml_signature::Algorithm;
 use protocol::{names, saml2};
-use store::AppKind;
+use store::{AppKind, Stage};
 
 use super::settings;
 use crate::Idp;
 use crate::error::{Error, Result};
 use crate::issue::{algorithm, sign};
-use crate::sign_on::check_enabled;
+use crate::sign_on::{check_enabled, issuer_named, no_key};
 use crate::signing_keys::announced;
 
 /// What every generic app may ask for besides its own format.
 const ALWAYS: [&str; 2] = [names::name_id::PERSISTENT, names::name_id::TRANSIENT];
 
 impl Idp {
-    /// The metadata of one app (SAML metadata §2.4.3), signed when that is asked for. It holds as long as
-    /// the certificate in it.
-    pub async fn saml_metadata(&self, reference: &str, signed: bool) -> Result<String> {
+    /// The metadata of one app (SAML metadata §2.4.3), signed when that is asked for, in the name of one of
+    /// its domains: the first, unless one is named. It holds as long as the certificate in it.
+    pub async fn saml_metadata(
+        &self,
+        reference: &str,
+        domain: Option<&str>,
+        signed: bool,
+    ) -> Result<String> {
         let app_id = self.addressed(reference).await?;
         let app = self.look(&app_id, None).await?.app;
         check_enabled(&app)?;
         let settings = settings(&app)?;
         let mut read = self.store.read().await?;
         let keys = read.signing_keys(&app.id).await?;
+        let issuers = read.issuers_of(&app.id).await?;
         drop(read);
-        let (issuer, current) = self.voice(&app).await?;
+        let issuer = &issuer_named(&issuers, domain)?.issuer;
+        let current = keys.iter().find(|key| key.stage == Stage::Current);
+        let current = self.open_key(current.ok_or_else(no_key)?)?;
         let certificates = announced(&current, &keys)?;
         let mut formats = vec![settings.name_id.format.as_str()];
         if app.kind == AppKind::Saml {
@@ -42,7 +50,7 @@ impl Idp {
             .collect();
         let unsigned = saml2::metadata::IdentityProvider {
             id: &crypto::random::xml_id(),
-            entity_id: &issuer,
+            entity_id: issuer,
             valid_until: current.certificate().not_after(),
             certificates: &certificates.iter().map(String::as_str).collect::<Vec<_>>(),
             sso_url: &self.urls.saml(&app.id),

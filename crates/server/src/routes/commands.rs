@@ -3,6 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use idp::parse::Domain;
 use idp::{Refusal, federate};
 use store::Protocol;
 
@@ -11,9 +12,9 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{only_for_admins, page, sign_in};
+use crate::routes::{choose_domain, domain_in, only_for_admins, page, several, sign_in};
 
-/// `GET /wsfed/{app_id}/commands`; `?download` names the file.
+/// `GET /wsfed/{app_id}/commands`, of one domain with `?domain=…`; `download` in the query names the file.
 pub async fn show(
     State(app): State<App>,
     Path(app_id): Path<String>,
@@ -23,16 +24,31 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let in_browser = accept::prefers_html(&headers, false);
     let app_id = idp::parse::app_id(&app_id)?;
+    let here = format!("/wsfed/{app_id}/commands");
+    let domain = domain_in(query.as_deref());
     let person = match browser.signed_in().await? {
         Some(person) => person,
         None if in_browser => {
-            return sign_in::first(&app, &browser, format!("/wsfed/{app_id}/commands")).await;
+            let named = domain
+                .as_deref()
+                .and_then(|domain| Domain::parse(domain).ok());
+            let query = named.map(|domain| format!("?domain={domain}"));
+            let here = here + &query.unwrap_or_default();
+            return sign_in::first(&app, &browser, here).await;
         }
         None => return Err(Refusal::NotSignedIn.into()),
     };
     only_for_admins(person)?;
     let shown = app.idp.app_by_id(&app_id).await?;
-    let federation = app.idp.federation_of(shown.clone())?;
+    if in_browser && several(&shown, domain.as_deref()) {
+        return choose_domain(&shown, "Federation commands", &here);
+    }
+    let federation = app.idp.federation_of(shown.clone(), domain.as_deref())?;
+    // Links about this domain say so only where there are others.
+    let of_domain = match shown.domains.len() {
+        0 | 1 => String::new(),
+        _ => format!("?domain={}", federation.domain),
+    };
     let script = federate::commands(&federation);
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     if query
@@ -81,7 +97,10 @@ pub async fn show(
             federation.active_sign_in_url.clone(),
         ),
         ("Protocol", text(protocol)),
-        ("Metadata", metadata.clone()),
+        (
+            "Metadata",
+            metadata.as_ref().map(|url| format!("{url}{of_domain}")),
+        ),
         (
             "Certificate thumbprint (SHA-1)",
             text(&federation.thumbprint),
@@ -101,7 +120,11 @@ pub async fn show(
         limits: federation.limits(),
         switch_command: format!("countersign app set {app_id} --protocol {switch}"),
         app_label: federation.label,
-        download_href: format!("/wsfed/{app_id}/commands?download"),
+        download_href: match of_domain.as_str() {
+            "" => format!("{here}?download"),
+            of_domain => format!("{here}{of_domain}&download"),
+        },
+        compare_href: format!("/wsfed/{app_id}/compare{of_domain}"),
         back_href: "/".to_owned(),
         domain: federation.domain,
         script,
