@@ -97,10 +97,7 @@ impl Idp {
         pasted: &[u8],
     ) -> Result<Comparison> {
         let app = self.app(reference).await?;
-        let domain = match app.domains.is_empty() {
-            true => None,
-            false => Some(app.domain_meant(reference, domain)?.domain.clone()),
-        };
+        let domain = app.domain_meant(reference, domain)?.map(str::to_owned);
         let several = app.domains.len() > 1;
         let federation = self.federation_of(app, domain.as_deref())?;
         let mut read = self.store.read().await?;

@@ -22,6 +22,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::Refusal;
 use idp::apps::AppInfo;
+use idp::parse::Domain;
 use idp::sessions::SignedIn;
 use idp::sign_on::PostBack;
 use store::User;
@@ -51,6 +52,23 @@ fn domain_in(query: Option<&str>) -> Option<String> {
     let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
     let (_, domain) = pairs.find(|(name, _)| name == "domain")?;
     Some(domain.into_owned())
+}
+
+/// An address of ours with the domain that its query names, to come back to after signing in.
+fn with_domain(path: &str, domain: Option<&str>) -> String {
+    match domain.map(Domain::parse) {
+        Some(Ok(domain)) => format!("{path}?domain={domain}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// What links about a domain have as their query: its name, where the application has others.
+fn of_domain(app: &AppInfo, domain: &str) -> String {
+    if app.domains.len() > 1 {
+        format!("?domain={domain}")
+    } else {
+        String::new()
+    }
 }
 
 /// Whether a page about one domain has to ask first which one is meant.

@@ -71,17 +71,23 @@ impl AppInfo {
         }
     }
 
-    /// The domain that a command is about: the one it names, or the one by which it names the app.
-    pub fn domain_meant(&self, reference: &str, domain: Option<&str>) -> Result<&DomainInfo> {
-        let by_reference = || {
-            let reference = reference.trim();
-            self.domains
-                .iter()
-                .find(|one| one.domain.eq_ignore_ascii_case(reference))
-        };
-        match domain.is_none().then(by_reference).flatten() {
-            Some(meant) => Ok(meant),
-            None => self.domain_named(domain),
+    /// The domain that a command is about: the one it names, or the one by which it names the app. None for
+    /// an app that has no domains.
+    pub fn domain_meant(&self, reference: &str, domain: Option<&str>) -> Result<Option<&str>> {
+        if self.domains.is_empty() {
+            return match domain {
+                None => Ok(None),
+                Some(_) => Err(Error::Invalid("the application has no domains".to_owned())),
+            };
+        }
+        let reference = reference.trim();
+        let named = self
+            .domains
+            .iter()
+            .find(|one| one.domain.eq_ignore_ascii_case(reference));
+        match named.filter(|_| domain.is_none()) {
+            Some(meant) => Ok(Some(&meant.domain)),
+            None => Ok(Some(&self.domain_named(domain)?.domain)),
         }
     }
 }

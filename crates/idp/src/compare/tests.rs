@@ -204,6 +204,7 @@ fn what_our_commands_have_set_is_the_same_however_it_was_printed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of differences")]
 fn each_difference_is_found_named_and_mended() {
     let contoso = contoso();
     let long = format!("https://{}.example/", "a".repeat(100));

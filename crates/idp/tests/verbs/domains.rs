@@ -315,6 +315,7 @@ async fn a_promoted_sub_domain_speaks_for_itself() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of mistakes")]
 async fn a_domain_is_added_once_and_only_where_domains_are() {
     let contoso = Contoso::new().await;
     let new = NewWsFed {

@@ -319,18 +319,8 @@ impl App {
                 domain,
             } => {
                 let app = here.idp.app(&reference).await?;
-                let domain = match app.domains.as_slice() {
-                    [] => None,
-                    _ => Some(
-                        app.domain_meant(&reference, domain.as_deref())?
-                            .domain
-                            .clone(),
-                    ),
-                };
-                let metadata = here
-                    .idp
-                    .saml_metadata(&app.id, domain.as_deref(), signed)
-                    .await?;
+                let domain = app.domain_meant(&reference, domain.as_deref())?;
+                let metadata = here.idp.saml_metadata(&app.id, domain, signed).await?;
                 return here.out.print(
                     &Document {
                         metadata: &metadata,

@@ -95,13 +95,9 @@ pub async fn federation(
     domain: Option<String>,
 ) -> anyhow::Result<Federation> {
     let app = here.idp.app(reference).await?;
-    let domain = match app.domains.as_slice() {
-        [] => domain,
-        _ => {
-            let meant = app.domain_meant(reference, domain.as_deref())?;
-            Some(meant.domain.clone())
-        }
-    };
+    let domain = app
+        .domain_meant(reference, domain.as_deref())?
+        .map(str::to_owned);
     Ok(here.idp.federation_of(app, domain.as_deref())?)
 }
 
@@ -131,7 +127,7 @@ fn checked(check: &UserCheck) -> String {
     let _ = match check.blocked.len() {
         0 => writeln!(
             text,
-            "All {} users who may use the application are of {domains}, or below.",
+            "Everybody who may use the application is of {domains}, or below (users looked at: {}).",
             check.checked
         ),
         blocked => writeln!(

@@ -3,7 +3,6 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use idp::parse::Domain;
 use idp::{Refusal, federate};
 use store::Protocol;
 
@@ -12,7 +11,9 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{choose_domain, domain_in, only_for_admins, page, several, sign_in};
+use crate::routes::{
+    choose_domain, domain_in, of_domain, only_for_admins, page, several, sign_in, with_domain,
+};
 
 /// `GET /wsfed/{app_id}/commands`, of one domain with `?domain=…`; `download` in the query names the file.
 pub async fn show(
@@ -29,12 +30,8 @@ pub async fn show(
     let person = match browser.signed_in().await? {
         Some(person) => person,
         None if in_browser => {
-            let named = domain
-                .as_deref()
-                .and_then(|domain| Domain::parse(domain).ok());
-            let query = named.map(|domain| format!("?domain={domain}"));
-            let here = here + &query.unwrap_or_default();
-            return sign_in::first(&app, &browser, here).await;
+            let back = with_domain(&here, domain.as_deref());
+            return sign_in::first(&app, &browser, back).await;
         }
         None => return Err(Refusal::NotSignedIn.into()),
     };
@@ -44,11 +41,7 @@ pub async fn show(
         return choose_domain(&shown, "Federation commands", &here);
     }
     let federation = app.idp.federation_of(shown.clone(), domain.as_deref())?;
-    // Links about this domain say so only where there are others.
-    let of_domain = match shown.domains.len() {
-        0 | 1 => String::new(),
-        _ => format!("?domain={}", federation.domain),
-    };
+    let of_domain = of_domain(&shown, &federation.domain);
     let script = federate::commands(&federation);
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     if query
@@ -79,6 +72,7 @@ pub async fn show(
         ),
     };
     let until = shown.certificate_expires_at.format("%Y-%m-%d").to_string();
+    let and = if of_domain.is_empty() { '?' } else { '&' };
     let text = |value: &str| Some(value.to_owned());
     let facts = [
         ("Domain", text(&federation.domain)),
@@ -120,10 +114,7 @@ pub async fn show(
         limits: federation.limits(),
         switch_command: format!("countersign app set {app_id} --protocol {switch}"),
         app_label: federation.label,
-        download_href: match of_domain.as_str() {
-            "" => format!("{here}?download"),
-            of_domain => format!("{here}{of_domain}&download"),
-        },
+        download_href: format!("{here}{of_domain}{and}download"),
         compare_href: format!("/wsfed/{app_id}/compare{of_domain}"),
         back_href: "/".to_owned(),
         domain: federation.domain,

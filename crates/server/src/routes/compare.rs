@@ -12,7 +12,9 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{choose_domain, domain_in, only_for_admins, page, several, sign_in};
+use crate::routes::{
+    choose_domain, domain_in, of_domain, only_for_admins, page, several, sign_in, with_domain,
+};
 
 /// `GET /wsfed/{app_id}/compare`, of one domain with `?domain=…`
 pub async fn form(
@@ -22,16 +24,18 @@ pub async fn form(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let app_id = idp::parse::app_id(&app_id)?;
+    let domain = domain_in(query.as_deref());
+    let domain = domain.as_deref();
     let Some(person) = browser.signed_in().await? else {
-        return sign_in::first(&app, &browser, address(&app_id)).await;
+        let back = with_domain(&address(&app_id), domain);
+        return sign_in::first(&app, &browser, back).await;
     };
     only_for_admins(person)?;
     let shown = app.idp.app_by_id(&app_id).await?;
-    let domain = domain_in(query.as_deref());
-    if several(&shown, domain.as_deref()) {
+    if several(&shown, domain) {
         return choose_domain(&shown, "Compare with Microsoft", &address(&app_id));
     }
-    render(&app, browser, shown, domain.as_deref(), None)
+    render(&app, browser, &shown, domain, None)
 }
 
 /// `POST /wsfed/{app_id}/compare`
@@ -43,20 +47,21 @@ pub async fn submit(
     request: Request,
 ) -> Result<Response, Failure> {
     let app_id = idp::parse::app_id(&app_id)?;
+    let domain = domain_in(query.as_deref());
+    let domain = domain.as_deref();
     // Before the body is read: nobody else shall keep us busy with a large one.
     let Some(person) = browser.signed_in().await? else {
-        return sign_in::first(&app, &browser, address(&app_id)).await;
+        let back = with_domain(&address(&app_id), domain);
+        return sign_in::first(&app, &browser, back).await;
     };
     only_for_admins(person)?;
     let shown = app.idp.app_by_id(&app_id).await?;
-    let domain = domain_in(query.as_deref());
     let sent = match Sent::read(request, &app).await {
         Ok(sent) => sent,
         // What is too large is not read to its end; the page of such an answer says so.
         Err(refused) => return Ok(refused),
     };
     browser.check_form(&sent.form_token)?;
-    let domain = domain.as_deref();
     let outcome = match app.idp.compare(&app_id, domain, sent.chosen()).await {
         Ok(comparison) => Outcome::Compared(comparison),
         Err(Error::Invalid(message)) => Outcome::Refused {
@@ -65,7 +70,7 @@ pub async fn submit(
         },
         Err(other) => return Err(other.into()),
     };
-    render(&app, browser, shown, domain, Some(outcome))
+    render(&app, browser, &shown, domain, Some(outcome))
 }
 
 fn address(app_id: &str) -> String {
@@ -118,15 +123,12 @@ enum Outcome {
 fn render(
     app: &App,
     mut browser: Browser,
-    shown: AppInfo,
+    shown: &AppInfo,
     domain: Option<&str>,
     outcome: Option<Outcome>,
 ) -> Result<Response, Failure> {
-    let of_domain = match shown.domains.as_slice() {
-        [] | [_] => String::new(),
-        _ => format!("?domain={}", shown.domain_named(domain)?.domain),
-    };
-    let federation = app.idp.federation_of(shown, domain)?;
+    let federation = app.idp.federation_of(shown.clone(), domain)?;
+    let of_domain = of_domain(shown, &federation.domain);
     let (status, message, pasted, result) = match outcome {
         None => (StatusCode::OK, None, String::new(), None),
         Some(Outcome::Refused { message, pasted }) => (
