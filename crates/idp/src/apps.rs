@@ -2,9 +2,11 @@
 
 mod add;
 mod change;
+mod domains;
 
 pub use add::{NewMicrosoft365, NewSaml, NewWsFed};
 pub use change::{ActiveChange, AppChange, Preview, SamlChange};
+pub use domains::{BlockedUser, DomainInfo, UserCheck};
 
 use serde::Serialize;
 use store::{
@@ -17,7 +19,7 @@ use crate::certificates::{self, CertificateInfo};
 use crate::error::{Error, Refusal, Result};
 use crate::federate::{Federation, MfaBehavior, PromptLogin};
 use crate::people::find_group;
-use crate::sign_on::{issuer_for, no_key};
+use crate::sign_on::{issuer_of, no_issuer, no_key};
 use crate::{Idp, Origin};
 
 /// An app as it is shown: everything the other side needs, nothing secret.
@@ -35,6 +37,8 @@ pub struct AppInfo {
     pub cloud: Option<String>,
     pub entra_url: Option<String>,
     pub issuer: String,
+    /// Microsoft 365 only: every domain with its issuer, of which those above are the first.
+    pub domains: Vec<DomainInfo>,
     /// WS-Federation only, and so down to whether a password alone opens it.
     pub realm: Option<String>,
     pub reply_urls: Vec<String>,
@@ -156,8 +160,9 @@ impl Idp {
         Ok(shown)
     }
 
-    /// The values of the federation commands, for a Microsoft 365 app.
-    pub fn federation_of(&self, app: AppInfo) -> Result<Federation> {
+    /// The values of the federation commands, for a domain of a Microsoft 365 app; it has to be named only
+    /// when there are several.
+    pub fn federation_of(&self, app: AppInfo, domain: Option<&str>) -> Result<Federation> {
         let no_commands = || Refusal::NoCommands {
             label: app.label.clone(),
         };
@@ -167,15 +172,18 @@ impl Idp {
                 Protocol::Saml => (app.saml_sso_url.clone()?, app.saml_slo_url.clone()?),
             };
             Some((
-                app.domain.clone()?,
                 app.cloud.clone()?,
                 app.commands_url.clone()?,
                 passive_sign_in_url,
                 sign_out_url,
             ))
         })();
-        let (domain, cloud, commands_url, passive_sign_in_url, sign_out_url) =
+        let (cloud, mut commands_url, passive_sign_in_url, sign_out_url) =
             federation.ok_or_else(no_commands)?;
+        let DomainInfo { domain, issuer } = app.domain_named(domain)?.clone();
+        if app.domains.len() > 1 {
+            commands_url = format!("{commands_url}?domain={domain}");
+        }
         // Turned off they answer with a fault, so that turning them on needs no visit to Microsoft.
         let (metadata_exchange_url, active_sign_in_url) = match app.protocol {
             Protocol::Wsfed => (app.mex_url, app.trust2005_url),
@@ -192,7 +200,7 @@ impl Idp {
             label: app.label,
             protocol: app.protocol,
             domain,
-            issuer: app.issuer,
+            issuer,
             passive_sign_in_url,
             sign_out_url,
             metadata_exchange_url,
@@ -207,17 +215,10 @@ impl Idp {
         let mut tiles = Vec::new();
         for app in read.apps_granted_to(user.id).await? {
             let issuers = read.issuers_of(&app.id).await?;
-            let Ok(issuer) = issuer_for(user, &app, &issuers) else {
+            let Some(issuer) = issuer_of(&user.upn, &issuers).filter(|_| app.enabled) else {
                 continue;
             };
-            if !app.enabled {
-                continue;
-            }
-            let domain = issuers
-                .iter()
-                .find(|stored| stored.issuer == issuer)
-                .and_then(|stored| stored.domain.clone())
-                .unwrap_or_default();
+            let domain = issuer.domain.clone().unwrap_or_default();
             let href = match (&app.entra_url, &app.wsfed) {
                 // The smart link: Microsoft starts a sign-in for this domain and comes back to us.
                 (Some(entra), _) => format!("{entra}/login.srf?wa=wsignin1.0&whr={domain}"),
@@ -256,9 +257,7 @@ impl Idp {
             .iter()
             .find(|certificate| certificate.stage == Stage::Current)
             .ok_or_else(no_key)?;
-        let issuer = issuers
-            .first()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let issuer = issuers.first().ok_or_else(no_issuer)?;
         let by_wsfed = |url: String| app.wsfed.is_some().then_some(url);
         let by_saml = |url: String| app.saml.is_some().then_some(url);
         Ok(AppInfo {
@@ -281,6 +280,7 @@ impl Idp {
             certificates,
             domain: issuer.domain.clone(),
             issuer: issuer.issuer.clone(),
+            domains: issuers.iter().filter_map(DomainInfo::of).collect(),
             realm: app.wsfed.as_ref().map(|wsfed| wsfed.realm.clone()),
             name_id: app.wsfed.as_ref().map(|wsfed| wsfed.name_id.clone()),
             reply_urls: app

@@ -62,6 +62,9 @@ pub enum Refusal {
     /// No app has this id.
     #[error("no application has the id in this address")]
     UnknownApp,
+    /// The address asks for a domain that the application does not have.
+    #[error("the application has no such domain")]
+    UnknownDomain,
     /// The host's own metadata address, and there are several Microsoft 365 apps.
     #[error("there are several Microsoft 365 applications")]
     SeveralApps,
@@ -183,6 +186,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownApp => "unknown-app",
+            Self::UnknownDomain => "unknown-domain",
             Self::SeveralApps => "several-apps",
             Self::AppDisabled { .. } => "app-disabled",
             Self::OtherProtocol { .. } => "other-protocol",
@@ -240,6 +244,12 @@ impl Refusal {
                 "This address does not belong to any application here.",
                 "The application was removed, or the address was copied incompletely.".to_owned(),
                 "Go back to the application and start again. An administrator finds the right address with “countersign app show”.",
+            ),
+            Self::UnknownDomain => say(
+                "Unknown domain",
+                "The application of this address does not have the domain that the address asks for.",
+                "The domain was removed, or the address was copied incompletely.".to_owned(),
+                "Leave “domain” out of the address, or name one that “countersign app domain list” shows.",
             ),
             Self::SeveralApps => say(
                 "Whose metadata?",

@@ -19,6 +19,7 @@ pub mod certificates;
 pub mod claims;
 pub mod clock;
 pub mod cloud;
+pub mod compare;
 pub mod error;
 pub mod federate;
 pub mod issue;

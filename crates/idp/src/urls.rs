@@ -29,6 +29,7 @@ pub mod route {
     pub const TRUST_13: &str = "/wsfed/{app_id}/trust/13/usernamemixed";
     pub const WINDOWS: &str = "/wsfed/{app_id}/windows";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
+    pub const COMPARE: &str = "/wsfed/{app_id}/compare";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
     pub const SAML_METADATA: &str = "/saml2/{app}/metadata";

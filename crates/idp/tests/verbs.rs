@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 mod anchors;
 #[path = "verbs/certificates.rs"]
 mod certificates;
+#[path = "verbs/domains.rs"]
+mod domains;
 #[path = "verbs/wstrust.rs"]
 mod wstrust;
 
@@ -740,7 +742,7 @@ async fn only_what_speaks_ws_federation_has_addresses_of_ws_trust() {
     assert_eq!(app.mex_url.as_ref(), Some(&mex));
     assert_eq!(app.trust2005_url.as_ref(), Some(&trust_2005));
     assert_eq!(app.trust13_url, Some(format!("{base}/13/usernamemixed")));
-    let federation = contoso.idp.federation_of(app).expect("commands");
+    let federation = contoso.idp.federation_of(app, None).expect("commands");
     assert_eq!(
         (
             federation.metadata_exchange_url,
@@ -753,7 +755,7 @@ async fn only_what_speaks_ws_federation_has_addresses_of_ws_trust() {
         .await
         .expect("changed");
     assert!(by_saml.mex_url.is_some(), "it can be asked still");
-    let federation = contoso.idp.federation_of(by_saml).expect("commands");
+    let federation = contoso.idp.federation_of(by_saml, None).expect("commands");
     assert_eq!(
         (
             federation.metadata_exchange_url,

@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use idp::Idp;
+use idp::compare::LARGEST;
 use idp::urls::route;
 use idp::wstrust::LARGEST_ENVELOPE;
 use ipnet::IpNet;
@@ -40,6 +41,9 @@ const FORM_LIMIT: usize = 64 << 10;
 /// A federation message may carry a context of 256 KiB, which percent-encoding makes up to three times as long.
 const MESSAGE_LIMIT: usize = 1 << 20;
 
+/// A configuration to compare, what is typed and what is uploaded together; more is not read.
+const UPLOAD_LIMIT: usize = LARGEST + (64 << 10);
+
 /// All routes, in one list.
 pub fn router(app: App) -> Router {
     let messages = Router::new()
@@ -68,6 +72,12 @@ pub fn router(app: App) -> Router {
         .route(route::TRUST_2005, post(routes::trust::feb2005))
         .route(route::TRUST_13, post(routes::trust::v13))
         .layer(DefaultBodyLimit::max(LARGEST_ENVELOPE));
+    let uploads = Router::new()
+        .route(
+            route::COMPARE,
+            get(routes::compare::form).post(routes::compare::submit),
+        )
+        .layer(DefaultBodyLimit::max(UPLOAD_LIMIT));
     let pages = Router::new()
         .route(route::PORTAL, get(routes::portal::show))
         .route(
@@ -98,6 +108,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(messages)
         .merge(soap)
+        .merge(uploads)
         .merge(pages)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -3,6 +3,7 @@
 mod anchors;
 mod apps;
 mod certificates;
+mod domains;
 mod people;
 mod serve;
 
@@ -66,6 +67,8 @@ pub fn main() -> ExitCode {
         .expect("a machine that can start a process can start its threads");
     match runtime.block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        // It was printed already, as the result that it is.
+        Err(error) if error.is::<domains::Differs>() => ExitCode::from(2),
         Err(error) => {
             eprintln!("countersign: {}", explained(&error));
             ExitCode::FAILURE

@@ -221,7 +221,7 @@ async fn federated(
         }
     };
     app = idp.change_app(&app.id, change, origin).await?;
-    let told = idp.federation_of(app)?;
+    let told = idp.federation_of(app, None)?;
     Ok(Domain {
         name: domain.to_owned(),
         federation: Some(Federation {

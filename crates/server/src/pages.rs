@@ -240,6 +240,67 @@ pub struct Commands {
     /// Whether a password alone opens it, and where that is decided.
     pub password_alone: bool,
     pub windows_href: String,
+    /// Where it is compared with what Microsoft has stored.
+    pub compare_href: String,
+}
+
+/// Asks an administrator which of an application's domains is meant.
+#[derive(Debug, Template)]
+#[template(path = "domains.html")]
+pub struct Domains {
+    /// What is asked for.
+    pub title: &'static str,
+    pub app_label: String,
+    pub choices: Vec<Choice>,
+}
+
+/// A domain on [`Domains`].
+#[derive(Debug)]
+pub struct Choice {
+    pub domain: String,
+    /// As people write it, where it is an internationalised name.
+    pub unicode: Option<String>,
+    pub issuer: String,
+    pub href: String,
+}
+
+/// Compares what Microsoft has stored about a domain with what it should be.
+#[derive(Debug, Template)]
+#[template(path = "compare.html")]
+pub struct Compare {
+    pub app_label: String,
+    pub domain: String,
+    /// What prints the text that is asked for.
+    pub command: String,
+    pub commands_href: String,
+    pub action: String,
+    pub form_token: String,
+    /// What was pasted, if that cannot be compared.
+    pub pasted: String,
+    /// Why it cannot.
+    pub message: Option<String>,
+    pub result: Option<Compared>,
+}
+
+/// What came out on [`Compare`].
+#[derive(Debug)]
+pub struct Compared {
+    pub differs: bool,
+    /// What needs to be looked at, the worst first.
+    pub findings: Vec<Finding>,
+    /// The settings that are the same.
+    pub same: Vec<&'static str>,
+}
+
+/// A setting on [`Compare`].
+#[derive(Debug)]
+pub struct Finding {
+    pub setting: &'static str,
+    pub differs: bool,
+    pub ours: Option<String>,
+    pub theirs: Option<String>,
+    pub why: Option<String>,
+    pub mend: Vec<String>,
 }
 
 /// Lets an administrator decide whether a password alone opens an application.
@@ -527,6 +588,50 @@ mod tests {
                 facts: vec![("Issuer", text.to_owned())],
                 password_alone: true,
                 windows_href: format!("/wsfed/{text}/windows"),
+                compare_href: format!("/wsfed/{text}/compare"),
+            }
+        }
+    }
+
+    impl Domains {
+        fn sample(text: &str) -> Self {
+            Self {
+                title: "Federation commands",
+                app_label: text.to_owned(),
+                choices: vec![Choice {
+                    domain: text.to_owned(),
+                    unicode: Some(text.to_owned()),
+                    issuer: text.to_owned(),
+                    href: format!("/wsfed/{text}/commands"),
+                }],
+            }
+        }
+    }
+
+    impl Compare {
+        fn sample(text: &str) -> Self {
+            let some = || Some(text.to_owned());
+            Self {
+                app_label: text.to_owned(),
+                domain: text.to_owned(),
+                command: text.to_owned(),
+                commands_href: format!("/wsfed/{text}/commands"),
+                action: format!("/wsfed/{text}/compare"),
+                form_token: text.to_owned(),
+                pasted: text.to_owned(),
+                message: some(),
+                result: Some(Compared {
+                    differs: true,
+                    findings: vec![Finding {
+                        setting: "issuerUri",
+                        differs: true,
+                        ours: some(),
+                        theirs: some(),
+                        why: some(),
+                        mend: vec![text.to_owned()],
+                    }],
+                    same: vec!["displayName"],
+                }),
             }
         }
     }
@@ -598,6 +703,8 @@ mod tests {
             page("sign-out-result", &SignOutResult::sample(text)),
             page("sign-out-step", &SignOutStep::sample(text)),
             page("commands", &Commands::sample(text)),
+            page("domains", &Domains::sample(text)),
+            page("compare", &Compare::sample(text)),
             page("windows", &Windows::sample(text)),
             page("windows-by-saml", &Windows::by_saml(text)),
             page("setup", &Setup::sample(text)),

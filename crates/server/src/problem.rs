@@ -55,6 +55,7 @@ impl Failure {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::UnknownApp
+        | Refusal::UnknownDomain
         | Refusal::SeveralApps
         | Refusal::NoCommands { .. }
         | Refusal::OtherProtocol { .. } => StatusCode::NOT_FOUND,

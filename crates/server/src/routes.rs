@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod commands;
+pub mod compare;
 pub mod health;
 pub mod metadata;
 pub mod portal;
@@ -20,6 +21,8 @@ use axum::http::header::{self, HeaderName};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::Refusal;
+use idp::apps::AppInfo;
+use idp::parse::Domain;
 use idp::sessions::SignedIn;
 use idp::sign_on::PostBack;
 use store::User;
@@ -36,6 +39,57 @@ fn only_for_admins(person: SignedIn) -> Result<User, Refusal> {
         let upn = person.user.upn;
         Err(Refusal::NotAdmin { upn })
     }
+}
+
+/// All domains of an application, for people.
+fn domains_in_words(app: &AppInfo) -> String {
+    let names = app.domains.iter().map(|one| one.domain.as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The domain that a query names.
+fn domain_in(query: Option<&str>) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
+    let (_, domain) = pairs.find(|(name, _)| name == "domain")?;
+    Some(domain.into_owned())
+}
+
+/// An address of ours with the domain that its query names, to come back to after signing in.
+fn with_domain(path: &str, domain: Option<&str>) -> String {
+    match domain.map(Domain::parse) {
+        Some(Ok(domain)) => format!("{path}?domain={domain}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// What links about a domain have as their query: its name, where the application has others.
+fn of_domain(app: &AppInfo, domain: &str) -> String {
+    if app.domains.len() > 1 {
+        format!("?domain={domain}")
+    } else {
+        String::new()
+    }
+}
+
+/// Whether a page about one domain has to ask first which one is meant.
+fn several(app: &AppInfo, domain: Option<&str>) -> bool {
+    domain.is_none() && app.domains.len() > 1
+}
+
+/// The page that asks for one of several domains; `href` leads on when the domain is added to it.
+fn choose_domain(app: &AppInfo, title: &'static str, href: &str) -> Result<Response, Failure> {
+    let choices = app.domains.iter().map(|one| pages::Choice {
+        domain: one.domain.clone(),
+        unicode: idp::parse::in_unicode(&one.domain),
+        issuer: one.issuer.clone(),
+        href: format!("{href}?domain={}", one.domain),
+    });
+    let html = page(&pages::Domains {
+        title,
+        app_label: app.label.clone(),
+        choices: choices.collect(),
+    })?;
+    Ok(html.into_response())
 }
 
 /// A page, rendered.

@@ -6,6 +6,7 @@ use store::{
     SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, Stage, WsFedSettings,
 };
 
+use super::domains::must_be_free;
 use super::{AppInfo, acs_urls};
 use crate::audit::Entry;
 use crate::cloud::Cloud;
@@ -55,13 +56,7 @@ pub struct NewSaml {
 impl Idp {
     /// Microsoft 365 is a template: a WS-Federation app whose realm, reply and claims are Entra's.
     pub async fn add_microsoft365(&self, new: NewMicrosoft365, origin: &Origin) -> Result<AppInfo> {
-        let domain = Domain::parse(&new.domain)?;
-        if domain.is_within("onmicrosoft.com") {
-            return Err(Error::Invalid(
-                "an onmicrosoft.com domain cannot be federated; name a domain of your own"
-                    .to_owned(),
-            ));
-        }
+        let domain = Domain::to_federate(&new.domain)?;
         let entra_url = match &new.entra_url {
             Some(url) => parse::reply_url("address of Entra", url)?
                 .trim_end_matches('/')
@@ -221,14 +216,7 @@ impl Idp {
             .make_key(&app.id, Stage::Current, common_name, NewKey::default())
             .await?;
         let mut write = self.store.write().await?;
-        if let Some(domain) = &issuer.domain
-            && let Some(taken) = write.issuer_of_domain(domain).await?
-        {
-            return Err(Error::Invalid(format!(
-                "{domain} is already served by the application {}; a domain has one federation",
-                taken.app_id
-            )));
-        }
+        must_be_free(&mut write, &issuer).await?;
         write.add_app(&app, std::slice::from_ref(&issuer)).await?;
         write.add_signing_key(&key).await?;
         let entry = Entry::new("app.added", origin)

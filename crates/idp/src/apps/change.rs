@@ -3,10 +3,11 @@
 use protocol::saml2;
 use serde::Serialize;
 use store::{
-    Active, App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
+    Active, App, AppKind, Issuer, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
 };
 
 use super::add::{acs, name_id_rule, saml_attributes};
+use super::domains::{issuer_must_be_free, issuer_to_change, meant_domain};
 use super::{AppInfo, find_app};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub struct AppChange {
     pub protocol: Option<Protocol>,
     pub slug: Option<String>,
     pub issuer: Option<String>,
+    /// The domain whose issuer changes; needed when there are several.
+    pub domain: Option<String>,
     pub active: ActiveChange,
     pub saml: SamlChange,
 }
@@ -104,12 +107,6 @@ impl Idp {
     ) -> Result<AppInfo> {
         let mut write = self.store.write().await?;
         let before = find_app(&mut write, reference).await?;
-        let issuer = write
-            .issuers_of(&before.id)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
         let after = changed(&before, &change)?;
         let mut entry = Entry::new("app.changed", origin).app(&before.id);
         if let Some(admin) = admin {
@@ -120,6 +117,17 @@ impl Idp {
         }
         if let Some(new) = &change.issuer {
             let new = parse::uri("issuer", new)?;
+            let issuers = write.issuers_of(&before.id).await?;
+            let meant = meant_domain(&issuers, reference, change.domain.as_deref());
+            let issuer = issuer_to_change(&issuers, meant)?;
+            let replaced = Issuer {
+                issuer: new.clone(),
+                ..issuer.clone()
+            };
+            issuer_must_be_free(&mut write, &replaced).await?;
+            if let Some(domain) = issuer.domain.as_deref().filter(|_| issuers.len() > 1) {
+                entry = entry.with("domain", domain);
+            }
             entry = entry.with("issuer", format!("{} -> {new}", issuer.issuer));
             write.set_issuer(&before.id, &issuer.issuer, &new).await?;
         }

@@ -6,11 +6,10 @@ use protocol::{names, saml2};
 use store::AppKind;
 
 use super::settings;
-use super::sign_on::first_issuer;
 use crate::Idp;
 use crate::error::{Error, Result};
 use crate::issue::{algorithm, sign};
-use crate::sign_on::check_enabled;
+use crate::sign_on::{check_enabled, issuer_named};
 use crate::signing_keys::{announced, current};
 
 /// What every generic app may ask for besides its own format.
@@ -20,9 +19,14 @@ const ALWAYS: [&str; 2] = [names::name_id::PERSISTENT, names::name_id::TRANSIENT
 const AGAIN: TimeDelta = TimeDelta::days(1);
 
 impl Idp {
-    /// The metadata of one app (SAML metadata §2.4.3), signed when that is asked for. It holds as long as
-    /// the certificate of the key that signs.
-    pub async fn saml_metadata(&self, reference: &str, signed: bool) -> Result<String> {
+    /// The metadata of one app (SAML metadata §2.4.3), signed when that is asked for, in the name of one of
+    /// its domains: the first, unless one is named. It holds as long as the certificate of the key that signs.
+    pub async fn saml_metadata(
+        &self,
+        reference: &str,
+        domain: Option<&str>,
+        signed: bool,
+    ) -> Result<String> {
         let app_id = self.addressed(reference).await?;
         let app = self.look(&app_id, None).await?.app;
         check_enabled(&app)?;
@@ -30,8 +34,9 @@ impl Idp {
         // One look: between two of them a promotion could leave out the key that signed until now.
         let mut read = self.store.read().await?;
         let keys = read.signing_keys(&app.id).await?;
-        let issuer = first_issuer(read.issuers_of(&app.id).await?)?;
+        let issuers = read.issuers_of(&app.id).await?;
         drop(read);
+        let issuer = issuer_named(&issuers, domain)?;
         let current = self.open_key(current(&keys)?)?;
         let certificates = announced(&keys)?;
         let mut formats = vec![settings.name_id.format.as_str()];

@@ -126,7 +126,10 @@ async fn a_certificate_is_replaced_step_by_step_and_each_step_waits_for_the_one_
     let [current, next, replaced] = published(&app);
     assert_eq!((&current, &replaced), (&first, &None));
     assert!(next.is_some() && next != first);
-    let federation = contoso.idp.federation_of(app.clone()).expect("values");
+    let federation = contoso
+        .idp
+        .federation_of(app.clone(), None)
+        .expect("values");
     let in_script = federation.next.expect("a next certificate");
     assert_eq!(Some(in_script.thumbprint), next);
     assert_eq!(in_script.certificate, one_line(&app, Stage::Next));
@@ -186,7 +189,7 @@ async fn a_certificate_is_replaced_step_by_step_and_each_step_waits_for_the_one_
 }
 
 async fn announced_now(contoso: &Contoso) -> Vec<Certificate> {
-    let metadata = contoso.idp.wsfed_metadata(&contoso.app_id).await;
+    let metadata = contoso.idp.wsfed_metadata(&contoso.app_id, None).await;
     announced(&metadata.expect("metadata"))
 }
 
@@ -384,7 +387,10 @@ async fn an_expired_certificate_signs_on_and_is_shown_as_what_it_is() {
     assert!(app.certificates[0].expired && app.certificates[0].days_left == -2);
     let words = app.certificates[0].until_in_words();
     assert!(words.contains("EXPIRED; it still signs"), "{words}");
-    let metadata = contoso.idp.saml_metadata(&contoso.app_id, false).await;
+    let metadata = contoso
+        .idp
+        .saml_metadata(&contoso.app_id, None, false)
+        .await;
     let tomorrow = (contoso.idp.now() + TimeDelta::days(1)).format("validUntil=\"%Y-%m-%dT");
     assert!(metadata.expect("metadata").contains(&tomorrow.to_string()));
 }
@@ -471,7 +477,7 @@ async fn of_two_servers_that_promote_at_once_one_does_and_both_follow() {
         let signer = |idp: &Idp| {
             let (idp, app_id) = (idp.clone(), app.id.clone());
             async move {
-                let metadata = idp.wsfed_metadata(&app_id).await.expect("metadata");
+                let metadata = idp.wsfed_metadata(&app_id, None).await.expect("metadata");
                 let document =
                     xml_signature::read(metadata.as_bytes(), &xml_signature::Limits::default())
                         .expect("well-formed");
@@ -708,7 +714,10 @@ impl Simulation {
         );
 
         let by_wsfed = announced_now(contoso).await;
-        let metadata = contoso.idp.saml_metadata(&contoso.app_id, false).await;
+        let metadata = contoso
+            .idp
+            .saml_metadata(&contoso.app_id, None, false)
+            .await;
         assert_eq!(announced(&metadata.expect("metadata")), by_wsfed);
         assert_eq!(by_wsfed.first().cloned(), by, "who signs comes first");
         // Whoever looks at this very moment can read every token that is not over.

@@ -15,6 +15,7 @@ use idp::saml::Import;
 use idp::{Origin, federate};
 use serde::Serialize;
 
+use super::domains::{self, Compare, Domain};
 use super::{Here, lines};
 
 #[derive(Subcommand)]
@@ -34,7 +35,19 @@ pub enum App {
         app: String,
     },
     /// Print the PowerShell that federates a Microsoft 365 domain.
-    Commands { app: String },
+    Commands {
+        app: String,
+        /// The domain, when the application has several.
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// Add, remove and list the domains of a Microsoft 365 application.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// List who may use a Microsoft 365 application and is of none of its domains.
+    CheckUsers { app: String },
+    /// Compare what Microsoft has stored about a domain with what it should be. Exit code 0: the same; 2: it differs.
+    Compare(Compare),
     /// Change settings of an application; those that are not named stay. “none” clears what may be absent.
     Set(Box<Set>),
     /// Show what a user's token of an application would say.
@@ -45,6 +58,9 @@ pub enum App {
         /// Sign it with the application's key.
         #[arg(long)]
         signed: bool,
+        /// In the name of this domain, when the application has several.
+        #[arg(long)]
+        domain: Option<String>,
     },
     /// Import a SAML service provider's metadata again, and show what that changes. What was demanded
     /// before stays demanded, whatever the file says.
@@ -78,6 +94,9 @@ pub struct Set {
     /// Our issuer (entity id) for this application. The other side must be told before it takes tokens again.
     #[arg(long)]
     issuer: Option<String>,
+    /// Microsoft 365: the domain whose issuer changes, when there are several.
+    #[arg(long, requires = "issuer")]
+    domain: Option<String>,
     /// WS-Federation: whether a user name and a password alone get a token, by WS-Trust. For Windows and scripts.
     #[arg(long)]
     active: Option<Switch>,
@@ -158,6 +177,7 @@ impl Set {
             }),
             slug: self.slug,
             issuer: self.issuer,
+            domain: self.domain,
             active: ActiveChange {
                 on: on(self.active),
                 networks: self.active_from,
@@ -196,13 +216,17 @@ impl Set {
 
 /// A file's contents, or standard input's; more than any metadata has is not read.
 pub(super) fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    const LARGEST: u64 = 16 << 20;
+    file_up_to(path, 16 << 20)
+}
+
+/// The first bytes of a file, or of standard input.
+pub(super) fn file_up_to(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().take(LARGEST).read_to_end(&mut bytes)?;
+        std::io::stdin().take(most).read_to_end(&mut bytes)?;
     } else {
         std::fs::File::open(path)
-            .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
+            .and_then(|file| file.take(most).read_to_end(&mut bytes))
             .with_context(|| format!("cannot read {}", path.display()))?;
     }
     Ok(bytes)
@@ -290,9 +314,14 @@ impl App {
                 let preview = here.idp.preview(&app, &user).await?;
                 return here.out.print(&preview, || previewed(&preview));
             }
-            Self::Metadata { app, signed } => {
-                let app = here.idp.app(&app).await?;
-                let metadata = here.idp.saml_metadata(&app.id, signed).await?;
+            Self::Metadata {
+                app: reference,
+                signed,
+                domain,
+            } => {
+                let app = here.idp.app(&reference).await?;
+                let domain = app.domain_meant(&reference, domain.as_deref())?;
+                let metadata = here.idp.saml_metadata(&app.id, domain, signed).await?;
                 return here.out.print(
                     &Document {
                         metadata: &metadata,
@@ -324,9 +353,11 @@ impl App {
                     })
                 });
             }
-            Self::Commands { app } => {
-                let script =
-                    federate::commands(&here.idp.federation_of(here.idp.app(&app).await?)?);
+            Self::Domain(command) => return command.run(here, &origin).await,
+            Self::CheckUsers { app } => return domains::check_users(here, &app).await,
+            Self::Compare(command) => return command.run(here).await,
+            Self::Commands { app, domain } => {
+                let script = federate::commands(&domains::federation(here, &app, domain).await?);
                 return here
                     .out
                     .print(&Script { script: &script }, || script.clone());
@@ -452,7 +483,7 @@ fn previewed(preview: &Preview) -> String {
     text
 }
 
-fn shown(app: &AppInfo) -> String {
+pub(super) fn shown(app: &AppInfo) -> String {
     let groups = if app.groups.is_empty() {
         "nobody; use “countersign app grant”".to_owned()
     } else {
@@ -462,6 +493,7 @@ fn shown(app: &AppInfo) -> String {
         (app.wsfed_url.is_some() && app.saml.is_some()).then(|| app.protocol.to_string());
     let saml = app.saml.as_ref();
     let until = |stage| app.certificate(stage).map(CertificateInfo::until_in_words);
+    let several = app.domains.len() > 1;
     let lines = [
         ("Id", Some(app.id.clone())),
         ("Kind", Some(app.kind_in_words().to_owned())),
@@ -472,8 +504,9 @@ fn shown(app: &AppInfo) -> String {
         ),
         ("Protocol", protocol),
         ("Slug", app.slug.clone()),
-        ("Domain", app.domain.clone()),
-        ("Issuer", Some(app.issuer.clone())),
+        ("Domain", app.domain.clone().filter(|_| !several)),
+        ("Issuer", Some(app.issuer.clone()).filter(|_| !several)),
+        ("Domains", several.then(|| domains::listed(&app.domains))),
         ("Realm", app.realm.clone()),
         (
             "Reply addresses",

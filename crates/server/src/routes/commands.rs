@@ -12,9 +12,11 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{only_for_admins, page, sign_in};
+use crate::routes::{
+    choose_domain, domain_in, of_domain, only_for_admins, page, several, sign_in, with_domain,
+};
 
-/// `GET /wsfed/{app_id}/commands`; `?download` names the file.
+/// `GET /wsfed/{app_id}/commands`, of one domain with `?domain=…`; `download` in the query names the file.
 pub async fn show(
     State(app): State<App>,
     Path(app_id): Path<String>,
@@ -24,16 +26,23 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let in_browser = accept::prefers_html(&headers, false);
     let app_id = idp::parse::app_id(&app_id)?;
+    let here = format!("/wsfed/{app_id}/commands");
+    let domain = domain_in(query.as_deref());
     let person = match browser.signed_in().await? {
         Some(person) => person,
         None if in_browser => {
-            return sign_in::first(&app, &browser, format!("/wsfed/{app_id}/commands")).await;
+            let back = with_domain(&here, domain.as_deref());
+            return sign_in::first(&app, &browser, back).await;
         }
         None => return Err(Refusal::NotSignedIn.into()),
     };
     only_for_admins(person)?;
     let shown = app.idp.app_by_id(&app_id).await?;
-    let federation = app.idp.federation_of(shown.clone())?;
+    if in_browser && several(&shown, domain.as_deref()) {
+        return choose_domain(&shown, "Federation commands", &here);
+    }
+    let federation = app.idp.federation_of(shown.clone(), domain.as_deref())?;
+    let of_domain = of_domain(&shown, &federation.domain);
     let script = federate::commands(&federation);
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     if query
@@ -66,6 +75,7 @@ pub async fn show(
     let until = shown
         .certificate(Stage::Current)
         .map(CertificateInfo::until_in_words);
+    let and = if of_domain.is_empty() { '?' } else { '&' };
     let text = |value: &str| Some(value.to_owned());
     let facts = [
         ("Domain", text(&federation.domain)),
@@ -84,7 +94,10 @@ pub async fn show(
             federation.active_sign_in_url.clone(),
         ),
         ("Protocol", text(protocol)),
-        ("Metadata", metadata.clone()),
+        (
+            "Metadata",
+            metadata.as_ref().map(|url| format!("{url}{of_domain}")),
+        ),
         (
             "Certificate thumbprint (SHA-1)",
             text(&federation.thumbprint),
@@ -104,7 +117,8 @@ pub async fn show(
         limits: federation.limits(),
         switch_command: format!("countersign app set {app_id} --protocol {switch}"),
         app_label: federation.label,
-        download_href: format!("/wsfed/{app_id}/commands?download"),
+        download_href: format!("{here}{of_domain}{and}download"),
+        compare_href: format!("/wsfed/{app_id}/compare{of_domain}"),
         back_href: "/".to_owned(),
         domain: federation.domain,
         script,

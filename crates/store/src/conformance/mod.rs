@@ -74,6 +74,8 @@ conformance! {
         an_app_changes_alone_and_keeps_what_it_is
         a_slug_is_taken_once
         an_issuer_is_replaced_by_one_that_is_free
+        a_domain_joins_its_app_and_leaves_it
+        of_two_who_remove_the_last_two_domains_one_succeeds
         a_grant_reaches_the_members_of_its_group
     }
     signing {
