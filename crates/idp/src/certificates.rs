@@ -169,8 +169,9 @@ pub fn next_steps(app: &AppInfo, now: DateTime<Utc>) -> Vec<String> {
                 script("rotate")
             )
         } else {
-            "Let the other side read our metadata again, or give it the certificate: countersign cert export … --stage next"
-                .replace('…', name)
+            format!(
+                "Let the other side read our metadata again, or give it the certificate: countersign cert export {name} --stage next"
+            )
         };
         return if next.known_at.is_some() {
             vec![promote]
