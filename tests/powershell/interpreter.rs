@@ -242,7 +242,6 @@ impl<'t> Value<'t> {
     fn member(&self, name: &str) -> Self {
         match self {
             Self::Null if name.eq_ignore_ascii_case("count") => Self::Int(0),
-            Self::Null => Self::Null,
             Self::Text(text) if name.eq_ignore_ascii_case("length") => {
                 Self::Int(count(text.chars().count()))
             }
@@ -273,7 +272,7 @@ impl<'t> Value<'t> {
                 Self::Int(1)
             }
             // `.Version` of a module and the like are texts here.
-            Self::Bool(_) | Self::Int(_) | Self::Text(_) => Self::Null,
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Text(_) => Self::Null,
             _ => panic!("no member {name} is known here"),
         }
     }
@@ -1106,10 +1105,10 @@ impl<'t> Shell<'t, '_> {
                 Err(error) => return Err(failure(&format!("Invalid JSON: {error}"), "", None)),
             },
             "Start-Sleep" => {
-                self.waited += u64::try_from(given.get("Seconds").expect("it is given").int())
-                    .expect("no less than 0")
+                let seconds = given.get("Seconds").expect("it is given").int();
+                self.waited += u64::try_from(seconds).expect("no less than 0");
             }
-            "New-Object" => out.push(self.new_object(given)?),
+            "New-Object" => out.push(Self::new_object(given)?),
             "Get-Variable" => {
                 if let value @ Value::Text(_) = self.lookup(&given.text("Name")) {
                     out.push(value);
@@ -1124,7 +1123,7 @@ impl<'t> Shell<'t, '_> {
         Ok(())
     }
 
-    fn new_object(&mut self, given: &Arguments<'t>) -> Done<'t, Value<'t>> {
+    fn new_object(given: &Arguments<'t>) -> Done<'t, Value<'t>> {
         let argument = given.get("ArgumentList").expect("it is given").clone();
         match given.text("TypeName").as_str() {
             "System.Collections.Hashtable" => Ok(Value::table(Table {
@@ -1285,7 +1284,7 @@ impl<'t> Shell<'t, '_> {
             };
             out.extend(values.iter().map(Value::from_json));
             match json["@odata.nextLink"].as_str() {
-                Some(next) => uri = next.to_owned(),
+                Some(next) => next.clone_into(&mut uri),
                 None => return Ok(()),
             }
         }
@@ -1340,7 +1339,7 @@ fn failure<'t>(message: &str, id: &str, response: Option<(u16, Option<u64>, &str
     ]))
 }
 
-fn children<'t>(node: Node<'t>) -> impl Iterator<Item = Node<'t>> {
+fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let count = u32::try_from(node.child_count()).expect("few children");
     (0..count)
         .filter_map(move |number| node.child(number))
