@@ -16,8 +16,12 @@ mod company;
 mod demo;
 #[path = "end_to_end/device_setup.rs"]
 mod device_setup;
+#[path = "end_to_end/doctor.rs"]
+mod doctor;
 #[path = "end_to_end/domains.rs"]
 mod domains;
+#[path = "end_to_end/help.rs"]
+mod help;
 #[path = "end_to_end/portal.rs"]
 mod portal;
 #[path = "end_to_end/saml.rs"]

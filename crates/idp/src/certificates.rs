@@ -61,18 +61,6 @@ pub struct CertificateInfo {
     pub certificate: String,
 }
 
-/// How long a certificate that signs, or is going to, still has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DaysLeft {
-    pub app_id: String,
-    pub label: String,
-    pub stage: Stage,
-    pub thumbprint: String,
-    pub not_after: DateTime<Utc>,
-    /// Whole days; negative since it has expired.
-    pub days: i64,
-}
-
 /// A key pair that was made elsewhere.
 pub enum KeyFile {
     /// Each in PEM or DER.
@@ -122,27 +110,6 @@ pub enum Retiring {
     Replaced,
     /// The one that was going to sign.
     Next,
-}
-
-/// How long each certificate that signs or is next still has, the most urgent first.
-pub fn days_left(apps: &[AppInfo], now: DateTime<Utc>) -> Vec<DaysLeft> {
-    let mut left: Vec<DaysLeft> = apps
-        .iter()
-        .flat_map(|app| {
-            let used = app.certificates.iter();
-            used.filter(|certificate| certificate.stage != Stage::Retired)
-                .map(|certificate| DaysLeft {
-                    app_id: app.id.clone(),
-                    label: app.label.clone(),
-                    stage: certificate.stage,
-                    thumbprint: certificate.thumbprint.clone(),
-                    not_after: certificate.not_after,
-                    days: whole_days(certificate.not_after - now),
-                })
-        })
-        .collect();
-    left.sort_by_key(|certificate| certificate.not_after);
-    left
 }
 
 /// What comes next in the life of an app's certificates, as sentences for people.
@@ -202,7 +169,7 @@ pub fn next_steps(app: &AppInfo, now: DateTime<Utc>) -> Vec<String> {
     }
     if app
         .certificate(Stage::Current)
-        .is_some_and(|current| current.days_left < 90)
+        .is_some_and(|current| current.days_left <= 90)
     {
         return vec![format!("Make its successor: countersign cert next {name}")];
     }

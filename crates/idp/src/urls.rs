@@ -30,6 +30,9 @@ pub mod route {
     pub const WINDOWS: &str = "/wsfed/{app_id}/windows";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
     pub const COMPARE: &str = "/wsfed/{app_id}/compare";
+    /// What Microsoft's codes mean; for everybody.
+    pub const HELP: &str = "/help/aadsts";
+    pub const HELP_CODE: &str = "/help/aadsts/{code}";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
     pub const SAML_METADATA: &str = "/saml2/{app}/metadata";

@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 mod anchors;
 #[path = "verbs/certificates.rs"]
 mod certificates;
+#[path = "verbs/doctor.rs"]
+mod doctor;
 #[path = "verbs/domains.rs"]
 mod domains;
 #[path = "verbs/wstrust.rs"]

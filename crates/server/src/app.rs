@@ -23,6 +23,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// Plain HTTP on an address that others reach: only the proxies and this machine may use it.
     pub proxies_only: bool,
+    /// Who may read `/metrics` besides this machine.
+    pub metrics_networks: Arc<[IpNet]>,
     /// The sign-in page says so.
     pub demo: bool,
 }
@@ -97,6 +99,9 @@ pub fn router(app: App) -> Router {
             get(routes::setup::form).post(routes::setup::submit),
         )
         .route(route::COMMANDS, get(routes::commands::show))
+        .route(route::HELP, get(routes::help::index))
+        .route(route::HELP_CODE, get(routes::help::code))
+        .route("/metrics", get(routes::metrics::show))
         .route(
             route::WINDOWS,
             get(routes::windows::show).post(routes::windows::change),

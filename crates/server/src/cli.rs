@@ -3,6 +3,7 @@
 mod anchors;
 mod apps;
 mod certificates;
+mod doctor;
 mod domains;
 mod people;
 mod serve;
@@ -40,6 +41,8 @@ enum Command {
     Serve,
     /// Run a demonstration: the server with a demo company, and a stand-in for Microsoft 365.
     Demo(serve::Demo),
+    /// Look whether this installation is in order, and say how to mend what is not.
+    Doctor(doctor::Doctor),
     /// Add, show, enable and disable users.
     #[command(subcommand)]
     User(people::User),
@@ -66,7 +69,7 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new()
         .expect("a machine that can start a process can start its threads");
     match runtime.block_on(run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // It was printed already, as the result that it is.
         Err(error) if error.is::<domains::Differs>() => ExitCode::from(2),
         Err(error) => {
@@ -76,17 +79,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Out { json: cli.json };
-    let change = match cli.command {
-        Command::Demo(options) => return serve::demo(options, &out).await,
-        Command::Serve => return serve::serve(Config::load()?, &out).await,
+    match cli.command {
+        Command::Demo(options) => serve::demo(options, &out).await?,
+        Command::Serve => serve::serve(Config::load()?, &out).await?,
+        Command::Doctor(doctor) => return doctor.run(&out).await,
         // Needs neither settings nor a database.
-        Command::Anchor(anchors::Anchor::Convert { value }) => {
-            return anchors::convert(&value, &out);
-        }
-        change => change,
-    };
+        Command::Anchor(anchors::Anchor::Convert { value }) => anchors::convert(&value, &out)?,
+        change => carry_out(change, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn carry_out(change: Command, out: Out) -> anyhow::Result<()> {
     let here = Here {
         idp: foundation::open(&Config::load()?, Clock::system()).await?,
         out,
@@ -98,7 +104,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::App(command) => command.run(&here).await,
         Command::Cert(command) => command.run(&here).await,
         Command::Audit(command) => command.run(&here).await,
-        Command::Demo(_) | Command::Serve => unreachable!("both were taken above"),
+        Command::Demo(_) | Command::Serve | Command::Doctor(_) => {
+            unreachable!("all three were taken before")
+        }
     }
 }
 

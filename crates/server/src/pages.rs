@@ -3,6 +3,7 @@
 use std::{fmt, sync::LazyLock};
 
 use askama::{Template, filters::HtmlSafe};
+use idp::troubleshooting::Facts;
 
 /// A file that pages load from `/assets/`.
 #[derive(Debug)]
@@ -97,7 +98,8 @@ pub struct Portal {
     pub display_name: String,
     pub upn: String,
     pub tiles: Vec<Tile>,
-    /// Empty for everybody who is not an administrator.
+    /// Both empty for everybody who is not an administrator.
+    pub expiring: Vec<Expiring>,
     pub admin_apps: Vec<AdminApp>,
     pub form_token: String,
     pub sign_out_action: String,
@@ -223,6 +225,7 @@ pub struct SignOutStep {
 #[derive(Debug, Template)]
 #[template(path = "commands.html")]
 pub struct Commands {
+    pub expiring: Vec<Expiring>,
     pub app_label: String,
     pub domain: String,
     /// What the domain is to speak, and what it could speak instead.
@@ -343,6 +346,78 @@ pub struct Address {
     pub id: &'static str,
     pub name: &'static str,
     pub url: String,
+}
+
+/// Explains one of Microsoft's codes.
+#[derive(Debug, Template)]
+#[template(path = "help.html")]
+pub struct Help {
+    /// As Microsoft writes it.
+    pub code: String,
+    pub title: Option<&'static str>,
+    /// The codes that the explanation is about, if it is not about this very one.
+    pub coarser: Option<String>,
+    /// What codes of its kind are about, when nothing better is known.
+    pub class: Option<&'static str>,
+    pub texts: Option<HelpTexts>,
+    /// Where Microsoft explains it; a text and no link.
+    pub microsofts: Option<String>,
+    /// What is so on this server; only for administrators.
+    pub here: Option<Vec<Facts>>,
+    /// Where a person is asked for, whom the code is about.
+    pub form: Option<String>,
+    pub asked: String,
+    /// Whether somebody was asked for who does not exist.
+    pub nobody: bool,
+}
+
+/// The three texts of [`Help`].
+#[derive(Debug)]
+pub struct HelpTexts {
+    pub means: Marked,
+    pub cause: Marked,
+    pub look: Marked,
+}
+
+/// Lists all codes that are explained.
+#[derive(Debug, Template)]
+#[template(path = "help_index.html")]
+pub struct HelpIndex {
+    pub sections: Vec<HelpSection>,
+}
+
+/// Codes of [`HelpIndex`] that belong together.
+#[derive(Debug)]
+pub struct HelpSection {
+    pub title: &'static str,
+    pub entries: Vec<HelpLine>,
+}
+
+/// Codes that mean the same.
+#[derive(Debug)]
+pub struct HelpLine {
+    pub codes: Vec<Link>,
+    pub means: Marked,
+}
+
+/// A text in which code stands between backticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Marked(pub &'static str);
+
+impl Marked {
+    /// The parts, and whether each is code.
+    fn parts(&self) -> Vec<(bool, &'static str)> {
+        let parts = self.0.split('`').enumerate();
+        parts.map(|(at, part)| (at % 2 == 1, part)).collect()
+    }
+}
+
+/// A signing certificate that comes to its end, for administrators.
+#[derive(Debug)]
+pub struct Expiring {
+    pub sentence: String,
+    pub what_to_do: String,
+    pub urgent: bool,
 }
 
 /// Asks for the first administrator.
@@ -505,6 +580,7 @@ mod tests {
                     detail: text.to_owned(),
                     href: format!("/wsfed/{text}"),
                 }],
+                expiring: vec![Expiring::sample(text)],
                 admin_apps: vec![AdminApp {
                     label: text.to_owned(),
                     kind: text.to_owned(),
@@ -576,6 +652,7 @@ mod tests {
     impl Commands {
         fn sample(text: &str) -> Self {
             Self {
+                expiring: vec![Expiring::sample(text)],
                 app_label: text.to_owned(),
                 domain: text.to_owned(),
                 protocol: "SAML 2.0",
@@ -668,6 +745,56 @@ mod tests {
         }
     }
 
+    impl Help {
+        fn sample(text: &str) -> Self {
+            let facts = || Facts {
+                title: text.to_owned(),
+                facts: vec![(text.to_owned(), text.to_owned())],
+                command: Some(text.to_owned()),
+            };
+            Self {
+                code: text.to_owned(),
+                title: Some("Nobody has this ImmutableID"),
+                coarser: Some(text.to_owned()),
+                class: Some("Codes like this."),
+                texts: Some(HelpTexts {
+                    means: Marked("`code` and text."),
+                    cause: Marked("Text."),
+                    look: Marked("Text and `code`."),
+                }),
+                microsofts: Some(text.to_owned()),
+                here: Some(vec![facts(), facts()]),
+                form: Some(format!("/help/aadsts/{text}")),
+                asked: text.to_owned(),
+                nobody: true,
+            }
+        }
+    }
+
+    impl HelpIndex {
+        fn sample(text: &str) -> Self {
+            Self {
+                sections: vec![HelpSection {
+                    title: "The person",
+                    entries: vec![HelpLine {
+                        codes: vec![Link::sample(text), Link::sample(text)],
+                        means: Marked("Text and `code`."),
+                    }],
+                }],
+            }
+        }
+    }
+
+    impl Expiring {
+        fn sample(text: &str) -> Self {
+            Self {
+                sentence: text.to_owned(),
+                what_to_do: text.to_owned(),
+                urgent: true,
+            }
+        }
+    }
+
     impl Setup {
         fn sample(text: &str) -> Self {
             Self {
@@ -708,6 +835,8 @@ mod tests {
             page("windows", &Windows::sample(text)),
             page("windows-by-saml", &Windows::by_saml(text)),
             page("setup", &Setup::sample(text)),
+            page("help", &Help::sample(text)),
+            page("help-index", &HelpIndex::sample(text)),
         ]
     }
 
@@ -952,11 +1081,25 @@ mod tests {
 
         let portal = Portal {
             tiles: Vec::new(),
+            expiring: Vec::new(),
             admin_apps: Vec::new(),
             ..Portal::sample("Contoso")
         };
         let html = portal.render().expect("samples render");
         assert!(html.contains("No applications yet.") && !html.contains("you administer"));
+    }
+
+    #[test]
+    fn code_in_a_text_is_shown_as_code() {
+        let html = Help::sample("Contoso").render().expect("samples render");
+        assert!(
+            html.contains("<dd><code>code</code> and text.</dd>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<dd>Text and <code>code</code>.</dd>"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -4,7 +4,9 @@ pub mod assets;
 pub mod commands;
 pub mod compare;
 pub mod health;
+pub mod help;
 pub mod metadata;
+pub mod metrics;
 pub mod portal;
 pub mod saml;
 pub mod setup;
@@ -22,6 +24,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use idp::Refusal;
 use idp::apps::AppInfo;
+use idp::expiry::InUse;
 use idp::parse::Domain;
 use idp::sessions::SignedIn;
 use idp::sign_on::PostBack;
@@ -92,6 +95,21 @@ fn choose_domain(app: &AppInfo, title: &'static str, href: &str) -> Result<Respo
     Ok(html.into_response())
 }
 
+/// What an administrator is told about an app's signing certificates, once the end of one comes near.
+fn expiring(app: &App, shown: &AppInfo) -> Vec<pages::Expiring> {
+    let now = app.idp.now();
+    let certificates = InUse::of(shown, now).into_iter();
+    certificates
+        .filter_map(|certificate| {
+            certificate.due(now).map(|due| pages::Expiring {
+                sentence: certificate.sentence(now),
+                what_to_do: certificate.what_to_do,
+                urgent: due.is_urgent(),
+            })
+        })
+        .collect()
+}
+
 /// A page, rendered.
 fn page(template: &impl Template) -> Result<Html<String>, Failure> {
     Ok(Html(
@@ -156,7 +174,15 @@ pub async fn security_headers(State(app): State<App>, request: Request, next: Ne
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use idp::Origin;
+    use idp::apps::NewMicrosoft365;
+    use idp::clock::ManualClock;
+    use idp::cloud::Cloud;
+
     use super::*;
+    use crate::config::Config;
+    use crate::foundation;
 
     #[test]
     fn frames_lead_anywhere_by_https_and_by_plain_http_only_from_plain_http() {
@@ -167,6 +193,57 @@ mod tests {
             Some(POLICY),
             "in all else it is the policy of every page"
         );
+    }
+
+    #[tokio::test]
+    async fn administrators_are_told_of_a_certificate_from_90_days_before_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config::for_demo(folder.path().join("data"), ([127, 0, 0, 1], 0).into());
+        let clock = ManualClock::at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
+        let idp = foundation::open(&config, clock.clock()).await;
+        let idp = idp.expect("a provider");
+        let new = NewMicrosoft365 {
+            domain: "contoso.com".to_owned(),
+            label: None,
+            cloud: Cloud::Worldwide,
+            entra_url: None,
+        };
+        let origin = Origin {
+            source: "test".to_owned(),
+            correlation_id: "test".to_owned(),
+            via: None,
+        };
+        let shown = idp.add_microsoft365(new, &origin).await.expect("an app");
+        let app = App {
+            idp,
+            trusted_proxies: Vec::new().into(),
+            proxies_only: false,
+            metrics_networks: Vec::new().into(),
+            demo: false,
+        };
+        for (days, urgent) in [
+            (91, None),
+            (90, Some(false)),
+            (8, Some(false)),
+            (7, Some(true)),
+            (-1, Some(true)),
+        ] {
+            let then = shown.certificate_expires_at - TimeDelta::days(days);
+            clock.advance(then - app.idp.now());
+            let shown = app.idp.app("contoso.com").await.expect("the app");
+            let notices = expiring(&app, &shown);
+            assert_eq!(
+                notices.first().map(|notice| notice.urgent),
+                urgent,
+                "{days}"
+            );
+            for notice in notices {
+                assert_eq!(
+                    notice.what_to_do,
+                    "Make its successor: countersign cert next contoso.com"
+                );
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
 use crate::routes::{
-    choose_domain, domain_in, of_domain, only_for_admins, page, several, sign_in, with_domain,
+    choose_domain, domain_in, expiring, of_domain, only_for_admins, page, several, sign_in,
+    with_domain,
 };
 
 /// `GET /wsfed/{app_id}/commands`, of one domain with `?domain=…`; `download` in the query names the file.
@@ -106,6 +107,7 @@ pub async fn show(
         ("Microsoft cloud", text(federation.cloud.as_str())),
     ];
     Ok(page(&pages::Commands {
+        expiring: expiring(&app, &shown),
         facts: facts
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))

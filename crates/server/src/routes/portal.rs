@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{domains_in_words, page};
+use crate::routes::{domains_in_words, expiring, page};
 
 /// `GET /`
 pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Response, Failure> {
@@ -21,7 +21,9 @@ pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Respon
     } else {
         Vec::new()
     };
+    let expiring = administered.iter().flat_map(|shown| expiring(&app, shown));
     let html = page(&pages::Portal {
+        expiring: expiring.collect(),
         display_name: person.user.display_name,
         upn: person.user.upn,
         tiles: tiles

@@ -137,6 +137,7 @@ conformance! {
         a_new_database_opens_in_many_processes_at_once
         a_database_of_a_newer_version_is_refused
         a_changed_migration_is_refused
+        looking_at_the_tables_makes_none
         a_database_of_the_first_version_keeps_everything
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::Database;
 use super::engines::environment;
 use super::samples::{app, issuer, microsofts_saml, user};
-use crate::{AnchorUse, AppKind, Error, OpenError, Protocol, Store};
+use crate::{AnchorUse, AppKind, Error, OpenError, Protocol, Schema, Store};
 
 /// Tells `one_of_many_processes` which database to open.
 const URL_OF_MANY: &str = "COUNTERSIGN_TEST_OPEN_URL";
@@ -100,6 +100,29 @@ pub(super) async fn a_database_of_a_newer_version_is_refused(database: Database)
         matches!(refused, OpenError::Newer { version: 9999 }),
         "{refused:?}"
     );
+}
+
+pub(super) async fn looking_at_the_tables_makes_none(database: Database) {
+    let look = async |url: &str| Store::schema(url).await.unwrap();
+    assert_eq!(look(&database.url).await, Schema::Current);
+    let last = "(SELECT MAX(version) FROM _sqlx_migrations)";
+    database
+        .meddle(format!(
+            "UPDATE _sqlx_migrations SET version = 9999 WHERE version = {last}"
+        ))
+        .await;
+    assert_eq!(look(&database.url).await, Schema::Newer { version: 9999 });
+    database
+        .meddle("DELETE FROM _sqlx_migrations WHERE version = 9999")
+        .await;
+    assert_eq!(look(&database.url).await, Schema::Older { lacks: 1 });
+    let fresh = fresh(&database).await;
+    for _ in 0..2 {
+        assert_eq!(look(&fresh).await, Schema::Missing);
+    }
+    if let Some(path) = fresh.strip_prefix("sqlite://") {
+        assert!(!std::path::Path::new(path).exists());
+    }
 }
 
 pub(super) async fn a_changed_migration_is_refused(database: Database) {
