@@ -305,7 +305,7 @@ fn check_finds_what_stands_in_the_way_and_changes_nothing() {
     microsoft.graph.arrange(|directory| {
         directory
             .users
-            .push(User::new("Alice@contoso.com", Some("a1")))
+            .push(User::new("Alice@contoso.com", Some("a1")));
     });
     let said = microsoft
         .run(&federation(), &anchors[..1], Action::Check, &[])
@@ -499,6 +499,7 @@ fn users_of_a_federated_domain_are_told_what_microsoft_wants() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of refusals")]
 fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
     type Case = (&'static str, fn(&mut Microsoft), &'static str);
     let cases: [Case; 14] = [
@@ -526,7 +527,7 @@ fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
             "another tenant's",
             |it| {
                 it.graph
-                    .arrange(|all| all.domains.retain(|one| one.id != DOMAIN))
+                    .arrange(|all| all.domains.retain(|one| one.id != DOMAIN));
             },
             "Is the token one of the tenant",
         ),
@@ -534,7 +535,7 @@ fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
             "issuer taken",
             |it| {
                 it.graph
-                    .arrange(|all| all.foreign_issuers.push(federation().issuer))
+                    .arrange(|all| all.foreign_issuers.push(federation().issuer));
             },
             "Each domain needs its own",
         ),
@@ -554,7 +555,7 @@ fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
             |it| {
                 it.token = it
                     .graph
-                    .admin_token(&["Domain.Read.All", "Domain-InternalFederation.Read.All"])
+                    .admin_token(&["Domain.Read.All", "Domain-InternalFederation.Read.All"]);
             },
             "Domain-InternalFederation.ReadWrite.All",
         ),
@@ -563,7 +564,7 @@ fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
             |it| {
                 it.graph.arrange(|all| {
                     all.users
-                        .push(User::new("ops@contoso.onmicrosoft.com", None))
+                        .push(User::new("ops@contoso.onmicrosoft.com", None));
                 });
                 let holder = Holder::Person {
                     upn: "ops@contoso.onmicrosoft.com".into(),
@@ -608,7 +609,7 @@ fn every_refusal_stops_with_a_reason_and_leaves_the_tenant_as_it_was() {
                         headers: vec![],
                         body: "<html>Sign in</html>".into(),
                     }],
-                )
+                );
             },
             "no JSON",
         ),
@@ -691,7 +692,7 @@ fn commands_that_were_damaged_on_their_way_do_nothing() {
 fn a_federation_that_microsoft_shows_to_nobody_is_not_built_upon() {
     let microsoft = Microsoft::start();
     domain(&microsoft, |one| {
-        one.authentication_type = AuthenticationType::Federated
+        one.authentication_type = AuthenticationType::Federated;
     });
     let reason = microsoft
         .run(&federation(), &[], Action::Enable, &[])
@@ -771,8 +772,7 @@ fn a_change_that_takes_its_time_is_waited_for() {
 fn files_that_are_no_saved_state_of_this_domain_restore_nothing() {
     let microsoft = Microsoft::start();
     let before = microsoft.graph.snapshot();
-    let state =
-        r#"{"domain":"fabrikam.com","authenticationType":"Managed","federationConfiguration":[]}"#;
+    let state = r#"{"domainId":"fabrikam.com","authenticationType":"Managed","issuerUri":null}"#;
     let files = [
         (
             "<!doctype html><title>Sign in</title>".to_owned(),
@@ -781,9 +781,10 @@ fn files_that_are_no_saved_state_of_this_domain_restore_nothing() {
         (state.to_owned(), "is of fabrikam.com"),
         (state[..40].to_owned(), "holds no saved state"),
         (String::new(), "holds no saved state"),
+        ("[]".to_owned(), "holds no saved state"),
         (format!("{state}{state}"), "holds no saved state"),
         (
-            state.replace("[]", r#"[{"issuerUri":"x"}]"#),
+            state.replace("null", r#""https://other.example/""#),
             "holds no saved state",
         ),
         (
@@ -809,11 +810,36 @@ fn files_that_are_no_saved_state_of_this_domain_restore_nothing() {
 }
 
 #[test]
+fn what_powershell_has_saved_is_restored_too() {
+    let microsoft = Microsoft::start();
+    microsoft.graph.arrange(federate_with_somebody_else);
+    let before = microsoft.graph.snapshot();
+    microsoft
+        .run(&federation(), &[], Action::Enable, &[CONSENT])
+        .well();
+    // As Windows PowerShell writes it: a mark at the beginning, capitals, and another end of lines.
+    let saved = fs::read_to_string(&microsoft.saved()[0]).expect("it was listed");
+    let saved: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&saved).expect("it is JSON");
+    let saved: serde_json::Map<_, _> = saved
+        .into_iter()
+        .map(|(name, value)| (name[..1].to_uppercase() + &name[1..], value))
+        .collect();
+    let text = serde_json::to_string_pretty(&saved)
+        .expect("it is JSON")
+        .replace('\n', "\r\n");
+    let file = microsoft.home.path().join("of powershell");
+    fs::write(&file, format!("\u{feff}{text}\r\n")).expect("a temporary file can be written");
+    restore(&microsoft, &federation(), &file).well();
+    assert_eq!(microsoft.graph.snapshot(), before);
+}
+
+#[test]
 fn the_token_is_on_no_command_line_and_in_nobodys_environment() {
     let microsoft = Microsoft::start();
     let bin = microsoft.home.path().join("bin");
     fs::create_dir(&bin).expect("a directory can be made");
-    let path = std::env::var("PATH").expect("there is a path");
+    let path = path();
     let log = microsoft.home.path().join("log");
     program(
         &bin,
@@ -866,11 +892,7 @@ fn az_gives_a_token_for_graph_of_the_cloud() {
             log = log.display()
         ),
     );
-    let with_ours = format!(
-        "{}:{}",
-        bin.display(),
-        std::env::var("PATH").expect("there is a path")
-    );
+    let with_ours = format!("{}:{}", bin.display(), path());
     let reason = microsoft
         .run(
             &federation(),
@@ -936,7 +958,7 @@ const CHANGES: [Change; 6] = [
         prepare: |microsoft| {
             enabled(microsoft);
             let first = microsoft.home.path().join("first");
-            let state = r#"{"domain":"contoso.com","authenticationType":"Managed","federationConfiguration":[]}"#;
+            let state = r#"{"domainId":"contoso.com","authenticationType":"Managed"}"#;
             fs::write(first, state).expect("a temporary file can be written");
         },
         federation,
@@ -1210,6 +1232,12 @@ fn writes(microsoft: &Microsoft) -> Vec<String> {
         .filter(|call| call.is_write())
         .map(|call| format!("{} {}", call.method, call.path))
         .collect()
+}
+
+/// Where the system has its programs.
+fn path() -> String {
+    let path = std::env::var_os("PATH").expect("there is a path");
+    path.into_string().expect("it is text")
 }
 
 /// A program of that name, in place of the system's.

@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
 use std::{fs, thread};
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use chrono::Utc;
 use countersign_idp::cloud::Cloud;
 use countersign_idp::federate::{
     Action, Anchor, Federation, MfaBehavior, NextCertificate, PromptLogin, bash,
@@ -106,7 +106,7 @@ impl Microsoft {
             }],
             users: Vec::new(),
         };
-        let stand_in = StandIn::new(tenant, &url, Utc::now);
+        let stand_in = StandIn::new(tenant, &url, || SystemTime::now().into());
         let graph = stand_in.graph().clone();
         let token = graph.admin_token(&PERMISSIONS);
         let wire = Arc::<Mutex<Wire>>::default();
@@ -223,7 +223,7 @@ impl Microsoft {
     }
 }
 
-fn modified(path: &Path) -> std::time::SystemTime {
+fn modified(path: &Path) -> SystemTime {
     let found = fs::metadata(path).and_then(|found| found.modified());
     found.expect("it has just been listed")
 }
@@ -270,7 +270,7 @@ async fn between(State(wire): State<Arc<Mutex<Wire>>>, request: Request, next: N
 
 /// The certificate of a key, as the commands carry it, and its thumbprint.
 fn certificate(name: &str) -> NextCertificate {
-    let key = SigningKey::generate(name, Utc::now(), 30).expect("a key");
+    let key = SigningKey::generate(name, SystemTime::now().into(), 30).expect("a key");
     NextCertificate {
         certificate: key.certificate().base64().to_owned(),
         thumbprint: key.certificate().thumbprint(),

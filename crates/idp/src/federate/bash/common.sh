@@ -9,7 +9,8 @@ writable='["displayName", "issuerUri", "metadataExchangeUri", "passiveSignInUri"
 how_to_get_a_token="
 Sign in with az login, or take a token from Graph Explorer (https://aka.ms/ge, Access token) after consenting to
 $permissions. Then, so that it is kept nowhere:
-    read -rs GRAPH_TOKEN; export GRAPH_TOKEN"
+    read -rs GRAPH_TOKEN; export GRAPH_TOKEN     (on Linux; then paste it)
+    export GRAPH_TOKEN=\"\$(pbpaste)\"              (on macOS)"
 
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
@@ -286,12 +287,14 @@ is_from_microsoft() {
   esac
 }
 
-# Keeps what is about to change.
+# Keeps what is about to change, in the form that the commands for PowerShell read and write as well.
 save_state() {
+  local content
   before=$state type_before=$type
   saved=${HOME:-.}/federation-$(printf '%s' "$domain" | tr -c 'A-Za-z0-9.-' '_')-$(date -u +%Y%m%d-%H%M%S)-$$.json
-  (set -o noclobber && jq . <<<"$before" >"$saved") 2>/dev/null || stop "$saved could not be written, and without it there is no way back."
-  [ "$(jq -c . "$saved")" = "$before" ] || stop "$saved could not be written whole. Is the disk full?"
+  content=$(jq '{domainId: .domain, authenticationType} + (.federationConfiguration[0] // {})' <<<"$before")
+  (set -o noclobber && printf '%s\n' "$content" >"$saved") 2>/dev/null || stop "$saved could not be written, and without it there is no way back."
+  [ "$(<"$saved")" = "$content" ] || stop "$saved could not be written whole. Is the disk full?"
   say "Saved what is there now to $saved"
 }
 
@@ -372,7 +375,7 @@ confirm() { # WANTED-OR-NOTHING TYPE
 # behavior cannot be absent again, so what Microsoft documents as its default takes its place.
 restored_settings() { # STATE
   jq -c --argjson names "$writable" '.federationConfiguration[0]
-    | if . == null then null else . as $old | reduce $names[] as $name ({}; .[$name] = $old[$name])
+    | if . == null then null else . as $old | reduce $names[] as $name ({}; .[$name] = if $old[$name] == "" then null else $old[$name] end)
       | .federatedIdpMfaBehavior //= "acceptIfMfaDoneByFederatedIdp" end' <<<"$1"
 }
 

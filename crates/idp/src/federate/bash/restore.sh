@@ -25,12 +25,14 @@ main() {
   fi
 }
 
+# A saved file as a state. PowerShell begins the names with capitals.
 saved_state() { # FILE
   jq -ces 'if length != 1 then error("not one") else .[0] end
-    | if (.domain | type) == "string" and (.federationConfiguration | type) == "array" and (.federationConfiguration | length) < 2
-        and (.federationConfiguration | all(type == "object" and (.issuerUri | type) == "string" and (.signingCertificate | type) == "string"))
-        and (.authenticationType == "Federated" or .authenticationType == "Managed")
-      then . else error("not ours") end' "$1" 2>/dev/null
+    | with_entries(.key |= (.[0:1] | ascii_downcase) + .[1:])
+    | if (.domainId | type) != "string" or (.authenticationType != "Federated" and .authenticationType != "Managed") then error("not ours")
+      elif (.issuerUri // "") == "" then {domain: .domainId, authenticationType, federationConfiguration: []}
+      elif (.signingCertificate | type) != "string" then error("not whole")
+      else {domain: .domainId, authenticationType, federationConfiguration: [del(.domainId, .authenticationType)]} end' "$1" 2>/dev/null
 }
 
 saved_files() {
