@@ -115,7 +115,7 @@ pub enum Retiring {
 /// What comes next in the life of an app's certificates, as sentences for people.
 pub fn next_steps(app: &AppInfo, now: DateTime<Utc>) -> Vec<String> {
     let name = app.domain.as_deref().unwrap_or(&app.id);
-    let script = |action: &str| format!("countersign app commands {name} --action {action}");
+    let script = |action: &str| scripts(app, action, "”, “");
     let microsoft = app.kind == AppKind::M365;
     if let Some(next) = app.certificate(Stage::Next) {
         let promote = if next.known_at.is_some() {
@@ -176,13 +176,21 @@ pub fn next_steps(app: &AppInfo, now: DateTime<Utc>) -> Vec<String> {
     Vec::new()
 }
 
+/// The commands that print an action of the run-book, one for each domain: they have one key.
+fn scripts(app: &AppInfo, action: &str, and: &str) -> String {
+    let of = |domain: &str| format!("countersign app commands {domain} --action {action}");
+    let all = app.domains.iter().map(|one| of(&one.domain));
+    all.collect::<Vec<_>>().join(and)
+}
+
 /// Said before a key is replaced at once: what breaks, and how it is mended.
 pub fn what_regenerating_breaks(app: &AppInfo) -> String {
     let name = app.domain.as_deref().unwrap_or(&app.id);
     let told = if app.kind == AppKind::M365 {
         format!(
-            "To mend it at once, paste the script of: countersign app commands {name} --action promote
-Microsoft keeps the certificate before the last one, so do it twice: go on with a second new key (countersign cert next {name}, and what it says), so that the old one is forgotten."
+            "To mend it at once, paste the script of: {}
+Microsoft keeps the certificate before the last one, so do it twice: go on with a second new key (countersign cert next {name}, and what it says), so that the old one is forgotten.",
+            scripts(app, "promote", ", and of: ")
         )
     } else {
         format!(

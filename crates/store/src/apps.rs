@@ -266,7 +266,7 @@ impl Read {
         fetch_all!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users u \
              WHERE EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
                            WHERE g.app_id = $1 AND m.user_id = u.id) \

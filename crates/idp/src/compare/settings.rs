@@ -392,7 +392,10 @@ fn signing(known: &Known, theirs: &Configuration) -> Finding {
             (Some(Stage::Next), _) => different(
                 "it is our next certificate, and tokens are still signed with the current one; the first command signs with it here, the second puts the current one back there",
                 [
-                    format!("countersign cert promote {}", known.federation.app_id),
+                    format!(
+                        "countersign cert promote {} --evidence FILE",
+                        known.federation.app_id
+                    ),
                     known.run_book(Action::Enable),
                 ],
             ),

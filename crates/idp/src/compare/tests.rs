@@ -451,7 +451,7 @@ fn a_certificate_is_told_by_what_it_is() {
         base64::prelude::BASE64_STANDARD.encode(der)
     };
     let run_book = |action| contoso.known.run_book(action);
-    let promote = format!("countersign cert promote {APP}");
+    let promote = format!("countersign cert promote {APP} --evidence FILE");
     for (value, why, mend) in [
         (pem.as_str(), "BEGIN CERTIFICATE", vec![ENABLE.to_owned()]),
         (&spaced, "white space in it", vec![ENABLE.to_owned()]),

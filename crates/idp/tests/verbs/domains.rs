@@ -599,3 +599,19 @@ async fn an_issuer_changes_for_the_domain_that_is_named() {
     let found: Vec<_> = app.domains.iter().map(|one| &*one.issuer).collect();
     assert_eq!(found, [ADATUM, "urn:x:contoso", "urn:x:fabrikam"]);
 }
+
+#[tokio::test]
+async fn a_key_is_handed_over_for_each_domain() {
+    let contoso = Contoso::with_domains().await;
+    let new = idp::certificates::NewKey::default();
+    let origin = at("command line");
+    let app = contoso
+        .idp
+        .add_next_certificate(&contoso.app_id, new, &origin)
+        .await;
+    let steps = idp::certificates::next_steps(&app.expect("a next key"), contoso.idp.now());
+    for domain in ["adatum.com", "contoso.com", "fabrikam.com"] {
+        let command = format!("countersign app commands {domain} --action rotate");
+        assert!(steps[0].contains(&command), "{steps:?}");
+    }
+}
