@@ -30,6 +30,7 @@ pub mod route {
     pub const WINDOWS: &str = "/wsfed/{app_id}/windows";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
     pub const COMPARE: &str = "/wsfed/{app_id}/compare";
+    pub const RESCUE: &str = "/wsfed/{app_id}/rescue";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
     pub const SAML_METADATA: &str = "/saml2/{app}/metadata";
@@ -102,5 +103,9 @@ impl Urls {
 
     pub fn commands(&self, app_id: &str) -> String {
         format!("{}/wsfed/{app_id}/commands", self.base)
+    }
+
+    pub fn rescue(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/rescue", self.base)
     }
 }
