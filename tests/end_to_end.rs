@@ -20,6 +20,8 @@ mod device_setup;
 mod domains;
 #[path = "end_to_end/portal.rs"]
 mod portal;
+#[path = "end_to_end/run_book.rs"]
+mod run_book;
 #[path = "end_to_end/saml.rs"]
 mod saml;
 #[path = "end_to_end/saml_logout.rs"]

@@ -98,6 +98,10 @@ pub fn router(app: App) -> Router {
         )
         .route(route::COMMANDS, get(routes::commands::show))
         .route(
+            route::RESCUE,
+            get(routes::rescue::download).post(routes::rescue::vouch),
+        )
+        .route(
             route::WINDOWS,
             get(routes::windows::show).post(routes::windows::change),
         )

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod health;
 pub mod metadata;
 pub mod portal;
+pub mod rescue;
 pub mod saml;
 pub mod setup;
 pub mod sign_in;
