@@ -24,6 +24,8 @@ mod domains;
 mod help;
 #[path = "end_to_end/portal.rs"]
 mod portal;
+#[path = "end_to_end/run_book.rs"]
+mod run_book;
 #[path = "end_to_end/saml.rs"]
 mod saml;
 #[path = "end_to_end/saml_logout.rs"]

@@ -194,12 +194,29 @@ async fn the_commands_page_asks_for_the_domain_when_there_are_several() {
             assert_eq!(unknown.status, 422);
         }
         let path = format!("/wsfed/{}/commands?domain=fabrikam.com", contoso.id());
+        // One pack for both domains, and a browser gets the script once it is stored.
+        let rescue = format!("/wsfed/{}/rescue", contoso.id());
+        let pack = ada.get(&contoso.server.url(&rescue)).await.body;
+        for name in ["contoso.com", "fabrikam.com"] {
+            let name = format!("rescue-contoso.com/{name}/README.txt");
+            let found = pack
+                .windows(name.len())
+                .any(|bytes| bytes == name.as_bytes());
+            assert!(found, "{name}");
+        }
         let page = as_browser(&path).await;
         assert!(page.text(".facts").contains("https://fabrikam.com"));
+        let links = page.attributes(".steps a, .tabs a", "href");
+        let stays = links
+            .iter()
+            .all(|link| link.contains("domain=fabrikam.com"));
+        assert!(stays && !links.is_empty(), "{links:?}");
+        let form = page.form("form[method=get]");
+        assert_eq!(form.value("domain"), Some("fabrikam.com"));
         let download = page.attributes("a[download]", "href");
         let script = ada.get(&page.url.join(&download[0]).expect("a link")).await;
         let name = script.header("content-disposition").expect("a file");
-        assert!(name.contains("federate-fabrikam.com.ps1"), "{name}");
+        assert!(name.contains("enable-fabrikam.com-graph.ps1"), "{name}");
         assert!(script.source().contains("'https://fabrikam.com'"));
         let plain = ada.client().get(
             contoso

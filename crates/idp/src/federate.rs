@@ -4,6 +4,9 @@
 pub mod bash;
 pub mod manual;
 mod powershell;
+mod run_book;
+
+pub use run_book::{Choices, People, RunBook};
 
 use std::fmt;
 use std::str::FromStr;
@@ -144,11 +147,6 @@ pub fn script(
     }
 }
 
-/// The script that federates, for one paste into Windows PowerShell 5.1 or PowerShell 7.
-pub fn commands(federation: &Federation) -> String {
-    script(federation, &[], Action::Enable, Flavor::Graph)
-}
-
 impl Federation {
     /// What people of the domain cannot do with its protocol, each as a sentence without its subject.
     pub fn limits(&self) -> &'static [&'static str] {
@@ -162,7 +160,7 @@ impl Federation {
     }
 
     /// The settings of the federation configuration by their names in Graph; those that are to be absent have no value.
-    fn settings(&self) -> [(&'static str, Option<&str>); 11] {
+    pub(crate) fn settings(&self) -> [(&'static str, Option<&str>); 11] {
         [
             ("displayName", Some(self.label.as_str())),
             ("issuerUri", Some(&self.issuer)),

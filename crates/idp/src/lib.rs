@@ -30,6 +30,7 @@ pub mod metadata;
 pub mod parse;
 pub mod password_pool;
 pub mod people;
+pub mod rescue;
 pub mod saml;
 pub mod sessions;
 pub mod setup;

@@ -33,6 +33,7 @@ pub mod route {
     /// What Microsoft's codes mean; for everybody.
     pub const HELP: &str = "/help/aadsts";
     pub const HELP_CODE: &str = "/help/aadsts/{code}";
+    pub const RESCUE: &str = "/wsfed/{app_id}/rescue";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
     pub const SAML_METADATA: &str = "/saml2/{app}/metadata";
@@ -105,5 +106,9 @@ impl Urls {
 
     pub fn commands(&self, app_id: &str) -> String {
         format!("{}/wsfed/{app_id}/commands", self.base)
+    }
+
+    pub fn rescue(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/rescue", self.base)
     }
 }

@@ -103,6 +103,10 @@ pub fn router(app: App) -> Router {
         .route(route::HELP_CODE, get(routes::help::code))
         .route("/metrics", get(routes::metrics::show))
         .route(
+            route::RESCUE,
+            get(routes::rescue::download).post(routes::rescue::vouch),
+        )
+        .route(
             route::WINDOWS,
             get(routes::windows::show).post(routes::windows::change),
         )

@@ -221,13 +221,29 @@ pub struct SignOutStep {
     pub result_href: String,
 }
 
-/// Gives an administrator the PowerShell that federates a domain.
+/// The run-book: gives an administrator the script of one action, in one flavor.
 #[derive(Debug, Template)]
 #[template(path = "commands.html")]
 pub struct Commands {
     pub expiring: Vec<Expiring>,
     pub app_label: String,
     pub domain: String,
+    /// Why the last form was refused.
+    pub message: Option<String>,
+    pub actions: Vec<Alternative>,
+    pub flavors: Vec<Alternative>,
+    /// What the configuration can be, for the actions that it matters to.
+    pub settings: Vec<Setting>,
+    pub form_action: String,
+    /// The domain that the query has to name.
+    pub named_domain: Option<String>,
+    /// What is chosen, and what it changes.
+    pub action: &'static str,
+    pub flavor: &'static str,
+    pub flavor_title: &'static str,
+    pub changes: &'static str,
+    pub needs: Vec<Need>,
+    pub people: idp::federate::People,
     /// What the domain is to speak, and what it could speak instead.
     pub protocol: &'static str,
     pub other_protocol: &'static str,
@@ -235,7 +251,10 @@ pub struct Commands {
     pub limits: &'static [&'static str],
     /// Changes over to the other protocol.
     pub switch_command: String,
-    pub script: String,
+    pub cloud: &'static str,
+    pub cloud_command: String,
+    pub script: Script,
+    pub rescue: Rescue,
     pub download_href: String,
     pub back_href: String,
     /// What the script sets: name and value, in the order shown.
@@ -304,6 +323,80 @@ pub struct Finding {
     pub theirs: Option<String>,
     pub why: Option<String>,
     pub mend: Vec<String>,
+}
+
+/// What stands where the script would.
+#[derive(Debug)]
+pub enum Script {
+    Text(String),
+    /// It names too many users for a page.
+    TooLong {
+        users: usize,
+    },
+    /// The rescue pack comes first.
+    Gated,
+    /// Nothing to rotate to; what makes it.
+    NoNext {
+        command: String,
+    },
+}
+
+/// An action or a flavor on [`Commands`].
+#[derive(Debug)]
+pub struct Alternative {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub effect: &'static str,
+    pub href: String,
+    pub current: bool,
+}
+
+/// A setting at Microsoft on [`Commands`].
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub choices: Vec<SettingChoice>,
+}
+
+/// A value of a [`Setting`], and its consequences.
+#[derive(Debug)]
+pub struct SettingChoice {
+    pub word: &'static str,
+    pub in_graph: &'static str,
+    pub about: &'static str,
+    pub checked: bool,
+}
+
+/// Something to have at hand, on [`Commands`].
+#[derive(Debug)]
+pub struct Need {
+    pub name: &'static str,
+    pub text: &'static str,
+    /// Empty when there is nothing to type.
+    pub code: String,
+}
+
+/// The rescue pack, on [`Commands`].
+#[derive(Debug)]
+pub struct Rescue {
+    pub version: String,
+    pub stored: Option<StoredRescue>,
+    pub up_to_date: bool,
+    /// Where it is downloaded, and where somebody says that they have it.
+    pub href: String,
+    pub command: String,
+    pub form_token: String,
+    /// What was asked for, to come back to.
+    pub query: String,
+}
+
+/// The rescue pack that somebody has.
+#[derive(Debug)]
+pub struct StoredRescue {
+    pub version: String,
+    pub at: String,
+    pub by: String,
 }
 
 /// Lets an administrator decide whether a password alone opens an application.
@@ -651,21 +744,78 @@ mod tests {
 
     impl Commands {
         fn sample(text: &str) -> Self {
+            let choice = |current| Alternative {
+                name: "Check",
+                about: "Looks.",
+                effect: "changes nothing",
+                href: format!("/wsfed/{text}/commands"),
+                current,
+            };
             Self {
                 expiring: vec![Expiring::sample(text)],
                 app_label: text.to_owned(),
                 domain: text.to_owned(),
+                message: Some(text.to_owned()),
+                actions: vec![choice(true), choice(false)],
+                flavors: vec![choice(false), choice(true)],
+                settings: vec![Setting {
+                    name: "mfa",
+                    title: "Second factor",
+                    choices: vec![SettingChoice {
+                        word: "accept",
+                        in_graph: "acceptIfMfaDoneByFederatedIdp",
+                        about: "Nobody is locked out.",
+                        checked: true,
+                    }],
+                }],
+                form_action: format!("/wsfed/{text}/commands"),
+                named_domain: Some(text.to_owned()),
+                action: "check",
+                flavor: "graph",
+                flavor_title: "PowerShell",
+                changes: "changes nothing",
+                needs: vec![Need {
+                    name: "Tools",
+                    text: "Whatever.",
+                    code: text.to_owned(),
+                }],
+                people: idp::federate::People {
+                    granted: 2,
+                    others: 1,
+                },
                 protocol: "SAML 2.0",
                 other_protocol: "WS-Federation",
                 limits: &["Join devices."],
                 switch_command: text.to_owned(),
-                script: text.to_owned(),
+                cloud: "the worldwide cloud",
+                cloud_command: text.to_owned(),
+                script: Script::Text(text.to_owned()),
+                rescue: Rescue {
+                    version: text.to_owned(),
+                    stored: Some(StoredRescue {
+                        version: text.to_owned(),
+                        at: text.to_owned(),
+                        by: text.to_owned(),
+                    }),
+                    up_to_date: false,
+                    href: format!("/wsfed/{text}/rescue"),
+                    command: text.to_owned(),
+                    form_token: text.to_owned(),
+                    query: text.to_owned(),
+                },
                 download_href: format!("?{text}"),
                 back_href: format!("/?{text}"),
                 facts: vec![("Issuer", text.to_owned())],
                 password_alone: true,
                 windows_href: format!("/wsfed/{text}/windows"),
                 compare_href: format!("/wsfed/{text}/compare"),
+            }
+        }
+
+        fn without_script(text: &str, script: Script) -> Self {
+            Self {
+                script,
+                ..Self::sample(text)
             }
         }
     }
@@ -832,6 +982,23 @@ mod tests {
             page("commands", &Commands::sample(text)),
             page("domains", &Domains::sample(text)),
             page("compare", &Compare::sample(text)),
+            page(
+                "commands-gated",
+                &Commands::without_script(text, Script::Gated),
+            ),
+            page(
+                "commands-no-next",
+                &Commands::without_script(
+                    text,
+                    Script::NoNext {
+                        command: text.to_owned(),
+                    },
+                ),
+            ),
+            page(
+                "commands-too-long",
+                &Commands::without_script(text, Script::TooLong { users: 100_000 }),
+            ),
             page("windows", &Windows::sample(text)),
             page("windows-by-saml", &Windows::by_saml(text)),
             page("setup", &Setup::sample(text)),
@@ -923,7 +1090,7 @@ mod tests {
     #[test]
     fn pages_of_a_device_s_set_up_open_no_window_download_nothing_and_lead_nowhere_else() {
         for (page, html) in every_page("Contoso") {
-            if page == "commands" {
+            if page.starts_with("commands") {
                 continue;
             }
             for (tag, attributes) in tags(&html) {
@@ -1036,7 +1203,7 @@ mod tests {
     #[test]
     fn a_script_keeps_its_first_line() {
         let page = Commands {
-            script: "\n# first".to_owned(),
+            script: Script::Text("\n# first".to_owned()),
             ..Commands::sample("Contoso")
         };
         // A parser drops one line break after <pre>; that one must be ours.

@@ -8,6 +8,7 @@ pub mod help;
 pub mod metadata;
 pub mod metrics;
 pub mod portal;
+pub mod rescue;
 pub mod saml;
 pub mod setup;
 pub mod sign_in;

@@ -331,7 +331,8 @@ impl Write {
     pub async fn update_app(&mut self, app: &App) -> Result<bool> {
         let changed = execute!(
             self,
-            "UPDATE apps SET label = $2, enabled = $3, protocol = $4, slug = $5, wsfed = $6, saml = $7 \
+            "UPDATE apps SET label = $2, enabled = $3, protocol = $4, slug = $5, wsfed = $6, saml = $7, \
+                cloud = $8, entra_url = $9 \
              WHERE id = $1",
             &app.id,
             &app.label,
@@ -339,7 +340,9 @@ impl Write {
             app.protocol,
             &app.slug,
             app.wsfed.as_ref().map(Json),
-            app.saml.as_ref().map(SamlSettings::json)
+            app.saml.as_ref().map(SamlSettings::json),
+            &app.cloud,
+            &app.entra_url
         )?;
         Ok(changed == 1)
     }

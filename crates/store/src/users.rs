@@ -76,6 +76,39 @@ impl Read {
         )
     }
 
+    /// The enabled users who may use an application and are of a domain of it, by user principal name: that and the
+    /// ImmutableID of each. Whoever is of a longer domain of the application is that one's.
+    pub async fn people_of(&mut self, app_id: &str, domain: &str) -> Result<Vec<(String, String)>> {
+        fetch_all!(
+            self,
+            "SELECT u.upn, u.immutable_id FROM users u \
+             WHERE u.enabled AND (u.upn_key LIKE '%@' || $2 OR u.upn_key LIKE '%.' || $2) \
+               AND EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                           WHERE g.app_id = $1 AND m.user_id = u.id) \
+               AND NOT EXISTS (SELECT 1 FROM issuers i WHERE i.app_id = $1 AND length(i.domain) > length($2) \
+                               AND (u.upn_key LIKE '%@' || i.domain OR u.upn_key LIKE '%.' || i.domain)) \
+             ORDER BY u.upn_key",
+            app_id,
+            domain
+        )
+    }
+
+    /// How many of the users of a domain of an application are enabled and may use it, and how many there are in all.
+    pub async fn count_people_of(&mut self, app_id: &str, domain: &str) -> Result<(i64, i64)> {
+        fetch_one!(
+            self,
+            "SELECT COUNT(CASE WHEN u.enabled AND EXISTS \
+                      (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                       WHERE g.app_id = $1 AND m.user_id = u.id) THEN 1 END), COUNT(*) \
+             FROM users u \
+             WHERE (u.upn_key LIKE '%@' || $2 OR u.upn_key LIKE '%.' || $2) \
+               AND NOT EXISTS (SELECT 1 FROM issuers i WHERE i.app_id = $1 AND length(i.domain) > length($2) \
+                               AND (u.upn_key LIKE '%@' || i.domain OR u.upn_key LIKE '%.' || i.domain))",
+            app_id,
+            domain
+        )
+    }
+
     /// Whether there is an admin who may sign in.
     pub async fn admin_exists(&mut self) -> Result<bool> {
         fetch_value!(

@@ -267,6 +267,18 @@ fn entra_by_saml(cloud: Cloud, entra_url: &str) -> SamlSettings {
     }
 }
 
+/// What is another in each cloud: who tokens are for, and where they are posted.
+pub(super) fn move_to_cloud(app: &mut App, cloud: Cloud) {
+    let entra_url = cloud.entra_url();
+    app.saml = Some(entra_by_saml(cloud, entra_url));
+    if let Some(wsfed) = &mut app.wsfed {
+        cloud.audience().clone_into(&mut wsfed.realm);
+        wsfed.replies = vec![login_address(entra_url)];
+    }
+    app.cloud = Some(cloud.as_str().to_owned());
+    app.entra_url = Some(entra_url.to_owned());
+}
+
 /// The one address at which Entra takes tokens of every kind.
 fn login_address(entra_url: &str) -> String {
     format!("{entra_url}/login.srf")

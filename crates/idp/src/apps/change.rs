@@ -6,10 +6,11 @@ use store::{
     Active, App, AppKind, Issuer, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
 };
 
-use super::add::{acs, name_id_rule, saml_attributes};
+use super::add::{acs, move_to_cloud, name_id_rule, saml_attributes};
 use super::domains::{issuer_must_be_free, issuer_to_change, meant_domain};
 use super::{AppInfo, find_app};
 use crate::audit::Entry;
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::people::find_user;
 use crate::saml::{self, Change, Import};
@@ -21,6 +22,7 @@ pub struct AppChange {
     pub label: Option<String>,
     pub enabled: Option<bool>,
     pub protocol: Option<Protocol>,
+    pub cloud: Option<Cloud>,
     pub slug: Option<String>,
     pub issuer: Option<String>,
     /// The domain whose issuer changes; needed when there are several.
@@ -239,6 +241,14 @@ fn changed(before: &App, change: &AppChange) -> Result<App> {
         }
         app.protocol = protocol;
     }
+    if let Some(cloud) = change.cloud {
+        if app.kind != AppKind::M365 {
+            return Err(Error::Invalid(
+                "only a Microsoft 365 application is in a cloud of Microsoft".to_owned(),
+            ));
+        }
+        move_to_cloud(&mut app, cloud);
+    }
     change_active(&mut app, &change.active)?;
     if let Some(slug) = change.slug.as_deref().map(unless_none) {
         if app.saml.is_none() {
@@ -412,6 +422,11 @@ fn differences(before: &App, after: &App) -> Vec<(&'static str, String, String)>
             "protocol",
             before.protocol.to_string(),
             after.protocol.to_string(),
+        ),
+        (
+            "cloud",
+            before.cloud.clone().unwrap_or_default(),
+            after.cloud.clone().unwrap_or_default(),
         ),
         (
             "slug",

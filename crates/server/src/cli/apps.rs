@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use idp::Origin;
 use idp::apps::{
     ActiveChange, AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange,
 };
 use idp::certificates::CertificateInfo;
 use idp::cloud::Cloud;
+use idp::federate::{Action, Choices, Flavor, MfaBehavior, PromptLogin};
+use idp::rescue::RescueState;
 use idp::saml::Import;
-use idp::{Origin, federate};
 use serde::Serialize;
 
 use super::domains::{self, Compare, Domain};
@@ -34,12 +36,14 @@ pub enum App {
         /// Its id, its domain, or its label.
         app: String,
     },
-    /// Print the PowerShell that federates a Microsoft 365 domain.
-    Commands {
+    /// Print a script of the run-book: what to paste to federate a Microsoft 365 domain, to look after it, and to go back.
+    Commands(Commands),
+    /// Write the rescue pack of a Microsoft 365 domain: the way back to Microsoft while this server is gone.
+    Rescue {
         app: String,
-        /// The domain, when the application has several.
-        #[arg(long)]
-        domain: Option<String>,
+        /// The ZIP file to write, over an older one too; rescue-DOMAIN.zip here without it, and - is standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Add, remove and list the domains of a Microsoft 365 application.
     #[command(subcommand)]
@@ -74,6 +78,28 @@ pub enum App {
     },
 }
 
+/// One script of the run-book.
+#[derive(Args)]
+pub struct Commands {
+    /// Its id, its domain, or its label.
+    app: String,
+    /// check, enable, show, rotate, promote, disable, restore or users.
+    #[arg(long, default_value = "enable")]
+    action: Action,
+    /// graph (PowerShell with the cmdlets of Microsoft.Graph), rest (PowerShell without them), curl (bash) or manual.
+    #[arg(long, default_value = "graph")]
+    flavor: Flavor,
+    /// Whose second factor counts (federatedIdpMfaBehavior): accept, enforce or reject.
+    #[arg(long, default_value = "accept")]
+    mfa: MfaBehavior,
+    /// How Microsoft asks for a fresh sign-in (promptLoginBehavior): native, translate or disabled.
+    #[arg(long, default_value = "native")]
+    prompt: PromptLogin,
+    /// The domain, when the application has several.
+    #[arg(long)]
+    domain: Option<String>,
+}
+
 /// The settings that can change.
 #[derive(Args)]
 pub struct Set {
@@ -88,6 +114,9 @@ pub struct Set {
     /// Microsoft 365: the protocol that the federation commands set up.
     #[arg(long)]
     protocol: Option<Speaks>,
+    /// Microsoft 365: worldwide, china or usgov.
+    #[arg(long)]
+    cloud: Option<Cloud>,
     /// Another name for the id in the SAML addresses: /saml2/SLUG.
     #[arg(long)]
     slug: Option<String>,
@@ -175,6 +204,7 @@ impl Set {
                 Speaks::Wsfed => store::Protocol::Wsfed,
                 Speaks::Saml => store::Protocol::Saml,
             }),
+            cloud: self.cloud,
             slug: self.slug,
             issuer: self.issuer,
             domain: self.domain,
@@ -344,7 +374,18 @@ impl App {
             }
             Self::Grant { app, group } => here.idp.grant(&app, &group, &origin).await?,
             Self::Revoke { app, group } => here.idp.revoke(&app, &group, &origin).await?,
-            Self::Show { app } => here.idp.app(&app).await?,
+            Self::Show { app } => {
+                let app = here.idp.app(&app).await?;
+                let rescue = here.idp.rescue_state(app.clone()).await?;
+                let words = || shown(&app) + &rescue.as_ref().map(in_words).unwrap_or_default();
+                return here.out.print(
+                    &Shown {
+                        app: &app,
+                        rescue: rescue.as_ref(),
+                    },
+                    words,
+                );
+            }
             Self::List => {
                 let apps = here.idp.apps().await?;
                 return here.out.print(&apps, || {
@@ -356,12 +397,8 @@ impl App {
             Self::Domain(command) => return command.run(here, &origin).await,
             Self::CheckUsers { app } => return domains::check_users(here, &app).await,
             Self::Compare(command) => return command.run(here).await,
-            Self::Commands { app, domain } => {
-                let script = federate::commands(&domains::federation(here, &app, domain).await?);
-                return here
-                    .out
-                    .print(&Script { script: &script }, || script.clone());
-            }
+            Self::Commands(command) => return command.run(here).await,
+            Self::Rescue { app, output } => return rescue(here, &app, output, &origin).await,
         };
         here.out.print(&app, || shown(&app))
     }
@@ -432,9 +469,104 @@ impl Add {
     }
 }
 
+impl Commands {
+    async fn run(self, here: &Here) -> anyhow::Result<()> {
+        let choices = Choices {
+            action: self.action,
+            flavor: self.flavor,
+            mfa: self.mfa,
+            prompt: self.prompt,
+        };
+        let app = here.idp.app(&self.app).await?;
+        let domain = app.domain_meant(&self.app, self.domain.as_deref())?;
+        let domain = domain.map(str::to_owned);
+        let book = here.idp.run_book(app, domain.as_deref(), choices).await?;
+        let script = book.script()?;
+        let result = Printed {
+            script: &script,
+            action: self.action.as_str(),
+            flavor: self.flavor.as_str(),
+        };
+        here.out.print(&result, || script.clone())
+    }
+}
+
+/// Writes the pack first, and remembers that somebody has it when they have.
+async fn rescue(
+    here: &Here,
+    app: &str,
+    output: Option<PathBuf>,
+    origin: &Origin,
+) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let app = here.idp.app(app).await?;
+    let id = app.id.clone();
+    let pack = here.idp.rescue_pack(app)?;
+    let path = output.unwrap_or_else(|| PathBuf::from(&pack.file_name));
+    let is_stdout = path == Path::new("-");
+    if is_stdout {
+        std::io::stdout().write_all(&pack.bytes)?;
+    } else {
+        std::fs::write(&path, &pack.bytes)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    here.idp
+        .remember_rescue_pack(&id, &pack, None, origin)
+        .await?;
+    if is_stdout {
+        return Ok(());
+    }
+    let written = WrittenPack {
+        file: &path.to_string_lossy(),
+        version: &pack.version,
+        size: pack.bytes.len(),
+    };
+    here.out.print(&written, || {
+        format!(
+            "Wrote {}, version {}. Keep it where it can be read while nobody can sign in.",
+            written.file, written.version
+        )
+    })
+}
+
 #[derive(Serialize)]
-struct Script<'a> {
+struct WrittenPack<'a> {
+    file: &'a str,
+    version: &'a str,
+    size: usize,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    app: &'a AppInfo,
+    rescue: Option<&'a RescueState>,
+}
+
+/// Whether somebody has the present rescue pack.
+fn in_words(rescue: &RescueState) -> String {
+    let state = match &rescue.stored {
+        None => "nobody has it; use “countersign app rescue”".to_owned(),
+        Some(stored) => format!(
+            "{}, stored {} by {}{}",
+            stored.version,
+            stored.stored_at.format("%Y-%m-%d"),
+            stored.stored_by.as_deref().unwrap_or("the command line"),
+            if rescue.up_to_date {
+                String::new()
+            } else {
+                format!("; out of date, the present one is {}", rescue.version)
+            }
+        ),
+    };
+    format!("{:<21}{state}\n", "Rescue pack")
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
     script: &'a str,
+    action: &'a str,
+    flavor: &'a str,
 }
 
 #[derive(Serialize)]

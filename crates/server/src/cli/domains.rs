@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use idp::Origin;
 use idp::apps::{DomainInfo, UserCheck};
 use idp::compare::{Comparison, LARGEST, Verdict};
-use idp::federate::Federation;
 use idp::parse::in_unicode;
 
 use super::Here;
@@ -86,19 +85,6 @@ pub fn listed(domains: &[DomainInfo]) -> String {
     let one = |one: &DomainInfo| format!("{}  {}", one.domain, one.issuer);
     let all: Vec<_> = domains.iter().map(one).collect();
     all.join(&format!("\n{:<20}", ""))
-}
-
-/// What the commands of a domain carry; a domain that names the app need not be named again.
-pub async fn federation(
-    here: &Here,
-    reference: &str,
-    domain: Option<String>,
-) -> anyhow::Result<Federation> {
-    let app = here.idp.app(reference).await?;
-    let domain = app
-        .domain_meant(reference, domain.as_deref())?
-        .map(str::to_owned);
-    Ok(here.idp.federation_of(app, domain.as_deref())?)
 }
 
 pub async fn check_users(here: &Here, app: &str) -> anyhow::Result<()> {

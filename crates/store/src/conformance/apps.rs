@@ -143,6 +143,8 @@ pub(super) async fn an_app_changes_alone_and_keeps_what_it_is(database: Database
         slug: Some("office".to_owned()),
         wsfed: None,
         saml: None,
+        cloud: Some("china".to_owned()),
+        entra_url: Some("https://login.partner.microsoftonline.cn".to_owned()),
         ..first
     };
     let mut write = database.write().await;

@@ -54,6 +54,7 @@ conformance! {
         a_group_name_is_taken_once
         a_user_joins_and_leaves_a_group
         nobody_joins_what_does_not_exist
+        the_people_of_a_domain_are_those_who_may_use_the_app
         debug_output_holds_no_secret
     }
     anchors {
@@ -104,6 +105,7 @@ conformance! {
         an_attempt_comes_back_as_added_and_ends_once
         a_one_time_link_comes_back_as_added_and_ends_once
         a_setting_is_set_once
+        the_rescue_pack_that_was_stored_last_is_remembered
         a_throttle_comes_back_as_saved_and_is_cleared
         a_new_throttle_has_no_failures
         a_purge_removes_exactly_what_has_expired
