@@ -132,18 +132,12 @@ impl Idp {
         let users = read.users().await?;
         let mut examined = Vec::new();
         for app in read.apps().await? {
-            let mut members: Vec<User> = Vec::new();
-            let groups = read.granted_groups(&app.id).await?;
-            for group in &groups {
-                members.extend(read.members_of(group.id).await?);
-            }
+            let mut members = read.users_granted(&app.id).await?;
             members.retain(|user| user.enabled);
-            members.sort_by(|a, b| a.upn_key.cmp(&b.upn_key));
-            members.dedup_by(|a, b| a.id == b.id);
             examined.push(Examined {
                 issuers: read.issuers_of(&app.id).await?,
                 keys: read.signing_keys(&app.id).await?,
-                groups: groups.len(),
+                groups: read.granted_groups(&app.id).await?.len(),
                 members,
                 app,
             });
