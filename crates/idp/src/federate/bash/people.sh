@@ -21,7 +21,7 @@ plan_users() {
              elif $user.anchor != "" then "other"
              elif $holder != null then "taken"
              else "absent" end)}]
-    | reduce .[] as $one ({}; .[$one.kind] += [$one])
+    | . as $all | reduce ("absent", "same", "other", "taken", "synced", "missing") as $kind ({}; .[$kind] = [$all[] | select(.kind == $kind)])
       | .unknown = [$theirs[] | select(.upn | name | (split("@") | last) as $at | $at == $domain or ($at | endswith("." + $domain)))
           | select($known[.upn | name] | not)]' >"$work/plan" || stop 'The list of users cannot be read.'
 }
