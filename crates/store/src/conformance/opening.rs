@@ -17,6 +17,7 @@ use crate::{AnchorUse, AppKind, Error, OpenError, Protocol, Schema, Store};
 /// Tells `one_of_many_processes` which database to open.
 const URL_OF_MANY: &str = "COUNTERSIGN_TEST_OPEN_URL";
 const UNDO_MIGRATIONS: &str = "
+    DROP TABLE rescue_packs;
     DROP TABLE sign_out_steps; DROP TABLE sign_outs; DROP TABLE pairwise_ids; DROP TABLE session_apps;
     DROP TABLE one_time_links; DROP TABLE settings; DROP TABLE audit; DROP TABLE familiar_sources;
     DROP TABLE throttles; DROP TABLE sign_in_attempts; DROP TABLE sessions;
