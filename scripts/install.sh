@@ -16,6 +16,7 @@ test_packages=(
   xmlsec1 libxml2-utils python3-venv         # independent judges of what we sign
   opensaml-schemas xmltooling-schemas        # the published XSDs
   apache2-bin libapache2-mod-shib            # Shibboleth, somebody else's service provider
+  curl jq shellcheck                         # what the federation commands for bash run on, and who reads them
   libxml2-dev libxmlsec1-dev libclang-dev    # what the xmlsec and samael crates are built with
 )
 

@@ -1,7 +1,11 @@
 //! The product from outside: the real server on both databases, spoken to as people, Microsoft and operators do.
 
+#[path = "end_to_end/anchors.rs"]
+mod anchors;
 #[path = "end_to_end/bad_input.rs"]
 mod bad_input;
+#[path = "end_to_end/certificates.rs"]
+mod certificates;
 #[path = "end_to_end/chromium.rs"]
 mod chromium;
 #[path = "end_to_end/command_line.rs"]
@@ -12,8 +16,16 @@ mod company;
 mod demo;
 #[path = "end_to_end/device_setup.rs"]
 mod device_setup;
+#[path = "end_to_end/doctor.rs"]
+mod doctor;
+#[path = "end_to_end/domains.rs"]
+mod domains;
+#[path = "end_to_end/help.rs"]
+mod help;
 #[path = "end_to_end/portal.rs"]
 mod portal;
+#[path = "end_to_end/run_book.rs"]
+mod run_book;
 #[path = "end_to_end/saml.rs"]
 mod saml;
 #[path = "end_to_end/saml_logout.rs"]

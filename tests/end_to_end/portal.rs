@@ -65,6 +65,8 @@ async fn the_commands_are_for_a_signed_in_administrator() {
             .redirect()
             .expect("to the dispatcher");
         assert_eq!(browser.get(&back).await.redirect().as_ref(), Some(&url));
+        // A browser gets the script once the rescue pack is stored.
+        browser.get(&url.join("rescue").expect("a path")).await;
         let page = browser.send(html(&browser)).await;
         let script = page.text("#script");
         assert!(
@@ -99,7 +101,7 @@ async fn the_commands_are_for_a_signed_in_administrator() {
         let file = browser.get(&url.join(link).expect("a link")).await;
         assert_eq!(
             file.header("content-disposition"),
-            Some("attachment; filename=\"federate-contoso.com.ps1\"")
+            Some("attachment; filename=\"enable-contoso.com-graph.ps1\"")
         );
         for value in ["issuer", "wsfed_url", "signout_url"] {
             assert!(
@@ -263,7 +265,8 @@ async fn the_commands_of_a_saml_domain_say_what_it_cannot_do_and_how_to_change_o
             assert_eq!(words.contains("Join Windows devices"), limited, "{words}");
             let change = format!("countersign app set {} --protocol {other}", contoso.id());
             assert!(words.contains(&change), "{words}");
-            let script = page.text("#script");
+            let plain = browser.get(&url).await;
+            let script = plain.source();
             assert!(
                 script.contains(&format!("PreferredAuthenticationProtocol = {set}")),
                 "{script}"

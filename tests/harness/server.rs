@@ -294,6 +294,7 @@ impl Setup {
         Ran {
             command: arguments.join(" "),
             success: output.status.success(),
+            code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("the command line writes UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("the command line writes UTF-8"),
         }
@@ -343,6 +344,8 @@ impl Setup {
 pub struct Ran {
     pub command: String,
     pub success: bool,
+    /// None when a signal ended it.
+    pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }

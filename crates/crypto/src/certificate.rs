@@ -1,5 +1,6 @@
 //! Signing keys and the X.509 certificates (RFC 5280) that announce them.
 
+pub mod import;
 mod signing_key;
 
 use std::{fmt, sync::Arc};
@@ -18,7 +19,7 @@ use openssl::{
 };
 
 #[cfg(test)]
-pub(crate) use self::signing_key::tests::unfit;
+pub(crate) use self::signing_key::tests::{elliptic, unfit};
 pub use self::signing_key::{KeyError, SigningKey};
 use crate::hex;
 

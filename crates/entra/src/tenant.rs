@@ -9,7 +9,7 @@ pub struct Tenant {
 }
 
 /// Where this Entra ID lives: what it calls itself and where answers are posted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// The realm of its requests and the audience of its tokens, such as `urn:federation:MicrosoftOnline`.
     pub audience: String,
@@ -17,7 +17,9 @@ pub struct Cloud {
     pub reply: String,
 }
 
-/// A verified domain; without a federation its people sign in at Entra ID itself.
+/// A verified root domain; without a federation its people sign in at Entra ID itself.
+///
+/// A sub-domain is one only when it was promoted. Otherwise it follows its parent and is not told of.
 #[derive(Clone, Debug)]
 pub struct Domain {
     pub name: String,
@@ -75,17 +77,12 @@ impl Tenant {
     }
 
     /// The root domain that answers for `name`: a sub-domain inherits its parent's settings unless it
-    /// was promoted, which shows in a federation of its own.
+    /// was promoted.
     pub fn root_of(&self, name: &str) -> Option<&Domain> {
-        let over = || {
-            self.domains
-                .iter()
-                .filter(|domain| is_under(name, &domain.name))
-        };
-        over()
-            .filter(|domain| domain.federation.is_some())
+        self.domains
+            .iter()
+            .filter(|domain| is_under(name, &domain.name))
             .max_by_key(|domain| domain.name.len())
-            .or_else(|| over().min_by_key(|domain| domain.name.len()))
     }
 
     /// The root domain of a UPN or e-mail address.
@@ -183,12 +180,7 @@ mod tests {
             Some("contoso.example"),
         );
         check(
-            &[("contoso.example", true), ("mail.contoso.example", false)],
-            "mail.contoso.example",
-            Some("contoso.example"),
-        );
-        check(
-            &[("contoso.example", false), ("mail.contoso.example", false)],
+            &[("contoso.example", false)],
             "mail.contoso.example",
             Some("contoso.example"),
         );
@@ -196,13 +188,18 @@ mod tests {
 
     #[test]
     fn a_promoted_sub_domain_is_its_own_root() {
-        let domains = [("contoso.example", true), ("mail.contoso.example", true)];
-        check(
-            &domains,
-            "mail.contoso.example",
-            Some("mail.contoso.example"),
-        );
-        check(&domains, "contoso.example", Some("contoso.example"));
+        for federated in [true, false] {
+            let domains = [
+                ("contoso.example", true),
+                ("mail.contoso.example", federated),
+            ];
+            check(
+                &domains,
+                "mail.contoso.example",
+                Some("mail.contoso.example"),
+            );
+            check(&domains, "contoso.example", Some("contoso.example"));
+        }
     }
 
     #[test]

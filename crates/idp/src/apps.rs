@@ -2,21 +2,24 @@
 
 mod add;
 mod change;
+mod domains;
 
 pub use add::{NewMicrosoft365, NewSaml, NewWsFed};
 pub use change::{ActiveChange, AppChange, Preview, SamlChange};
+pub use domains::{BlockedUser, DomainInfo, UserCheck};
 
 use serde::Serialize;
 use store::{
     Active, App, AppKind, AttributeRule, Group, Issuer, NameIdRule, Protocol, SamlSettings,
-    SigningKey, User,
+    SigningKey, Stage, User,
 };
 
 use crate::audit::Entry;
+use crate::certificates::{self, CertificateInfo};
 use crate::error::{Error, Refusal, Result};
-use crate::federate::Federation;
+use crate::federate::{Federation, MfaBehavior, PromptLogin};
 use crate::people::find_group;
-use crate::sign_on::{issuer_for, no_key};
+use crate::sign_on::{issuer_of, no_issuer, no_key};
 use crate::{Idp, Origin};
 
 /// An app as it is shown: everything the other side needs, nothing secret.
@@ -34,6 +37,8 @@ pub struct AppInfo {
     pub cloud: Option<String>,
     pub entra_url: Option<String>,
     pub issuer: String,
+    /// Microsoft 365 only: every domain with its issuer, of which those above are the first.
+    pub domains: Vec<DomainInfo>,
     /// WS-Federation only, and so down to whether a password alone opens it.
     pub realm: Option<String>,
     pub reply_urls: Vec<String>,
@@ -61,6 +66,8 @@ pub struct AppInfo {
     /// SHA-1, upper-case hexadecimal, as Windows and Entra show it.
     pub certificate_thumbprint: String,
     pub certificate_expires_at: chrono::DateTime<chrono::Utc>,
+    /// All of them: that of the key that signs, the next one, then those that signed before, newest first.
+    pub certificates: Vec<CertificateInfo>,
     pub groups: Vec<String>,
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
@@ -73,6 +80,13 @@ impl AppInfo {
             AppKind::Wsfed => "WS-Federation",
             AppKind::Saml => "SAML 2.0",
         }
+    }
+
+    /// The certificate in this stage, the one that signed before while it is published.
+    pub fn certificate(&self, stage: Stage) -> Option<&CertificateInfo> {
+        self.certificates
+            .iter()
+            .find(|certificate| certificate.stage == stage && certificate.published)
     }
 }
 
@@ -146,8 +160,9 @@ impl Idp {
         Ok(shown)
     }
 
-    /// The values of the federation commands, for a Microsoft 365 app.
-    pub fn federation_of(&self, app: AppInfo) -> Result<Federation> {
+    /// The values of the federation commands, for a domain of a Microsoft 365 app; it has to be named only
+    /// when there are several.
+    pub fn federation_of(&self, app: AppInfo, domain: Option<&str>) -> Result<Federation> {
         let no_commands = || Refusal::NoCommands {
             label: app.label.clone(),
         };
@@ -157,33 +172,35 @@ impl Idp {
                 Protocol::Saml => (app.saml_sso_url.clone()?, app.saml_slo_url.clone()?),
             };
             Some((
-                app.domain.clone()?,
                 app.cloud.clone()?,
                 app.commands_url.clone()?,
                 passive_sign_in_url,
                 sign_out_url,
             ))
         })();
-        let (domain, cloud, commands_url, passive_sign_in_url, sign_out_url) =
+        let (cloud, mut commands_url, passive_sign_in_url, sign_out_url) =
             federation.ok_or_else(no_commands)?;
+        let DomainInfo { domain, issuer } = app.domain_named(domain)?.clone();
+        if app.domains.len() > 1 {
+            commands_url = format!("{commands_url}?domain={domain}");
+        }
         // Turned off they answer with a fault, so that turning them on needs no visit to Microsoft.
         let (metadata_exchange_url, active_sign_in_url) = match app.protocol {
             Protocol::Wsfed => (app.mex_url, app.trust2005_url),
             Protocol::Saml => (None, None),
         };
         Ok(Federation {
-            signing_certificate: app
-                .signing_certificate
-                .lines()
-                .filter(|line| !line.starts_with('-'))
-                .collect(),
+            signing_certificate: certificates::on_one_line(&app.signing_certificate),
             thumbprint: app.certificate_thumbprint,
+            next: certificates::next_of(&app.certificates),
+            mfa_behavior: MfaBehavior::default(),
+            prompt_login: PromptLogin::default(),
             cloud: cloud.parse().map_err(Error::broken)?,
             app_id: app.id,
             label: app.label,
             protocol: app.protocol,
             domain,
-            issuer: app.issuer,
+            issuer,
             passive_sign_in_url,
             sign_out_url,
             metadata_exchange_url,
@@ -198,17 +215,10 @@ impl Idp {
         let mut tiles = Vec::new();
         for app in read.apps_granted_to(user.id).await? {
             let issuers = read.issuers_of(&app.id).await?;
-            let Ok(issuer) = issuer_for(user, &app, &issuers) else {
+            let Some(issuer) = issuer_of(&user.upn, &issuers).filter(|_| app.enabled) else {
                 continue;
             };
-            if !app.enabled {
-                continue;
-            }
-            let domain = issuers
-                .iter()
-                .find(|stored| stored.issuer == issuer)
-                .and_then(|stored| stored.domain.clone())
-                .unwrap_or_default();
+            let domain = issuer.domain.clone().unwrap_or_default();
             let href = match (&app.entra_url, &app.wsfed) {
                 // The smart link: Microsoft starts a sign-in for this domain and comes back to us.
                 (Some(entra), _) => format!("{entra}/login.srf?wa=wsignin1.0&whr={domain}"),
@@ -228,26 +238,26 @@ impl Idp {
         Ok(tiles)
     }
 
-    async fn read_info(&self, read: &mut store::Read, app: App) -> Result<AppInfo> {
+    pub(crate) async fn read_info(&self, read: &mut store::Read, app: App) -> Result<AppInfo> {
         let issuers = read.issuers_of(&app.id).await?;
-        let key = read.current_signing_key(&app.id).await?;
-        let key = key.ok_or_else(no_key)?;
+        let keys = read.signing_keys(&app.id).await?;
         let groups = read.granted_groups(&app.id).await?;
-        self.info(app, &issuers, &key, &groups)
+        self.info(app, &issuers, &keys, &groups)
     }
 
     fn info(
         &self,
         app: App,
         issuers: &[Issuer],
-        key: &SigningKey,
+        keys: &[SigningKey],
         groups: &[Group],
     ) -> Result<AppInfo> {
-        let certificate =
-            crypto::certificate::Certificate::from_der(&key.certificate).map_err(Error::broken)?;
-        let issuer = issuers
-            .first()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let certificates = certificates::shown(keys, self.now())?;
+        let current = certificates
+            .iter()
+            .find(|certificate| certificate.stage == Stage::Current)
+            .ok_or_else(no_key)?;
+        let issuer = issuers.first().ok_or_else(no_issuer)?;
         let by_wsfed = |url: String| app.wsfed.is_some().then_some(url);
         let by_saml = |url: String| app.saml.is_some().then_some(url);
         Ok(AppInfo {
@@ -264,11 +274,13 @@ impl Idp {
             entity_id: app.saml.as_ref().map(|saml| saml.entity_id.clone()),
             acs_urls: app.saml.as_ref().map(acs_urls).unwrap_or_default(),
             commands_url: (app.kind == AppKind::M365).then(|| self.urls.commands(&app.id)),
-            signing_certificate: certificate.pem(),
-            certificate_thumbprint: certificate.thumbprint(),
-            certificate_expires_at: certificate.not_after(),
+            signing_certificate: current.certificate.clone(),
+            certificate_thumbprint: current.thumbprint.clone(),
+            certificate_expires_at: current.not_after,
+            certificates,
             domain: issuer.domain.clone(),
             issuer: issuer.issuer.clone(),
+            domains: issuers.iter().filter_map(DomainInfo::of).collect(),
             realm: app.wsfed.as_ref().map(|wsfed| wsfed.realm.clone()),
             name_id: app.wsfed.as_ref().map(|wsfed| wsfed.name_id.clone()),
             reply_urls: app
@@ -297,7 +309,7 @@ fn acs_urls(saml: &SamlSettings) -> Vec<String> {
     saml.acs.iter().map(|acs| acs.url.clone()).collect()
 }
 
-async fn find_app(read: &mut store::Read, reference: &str) -> Result<App> {
+pub(crate) async fn find_app(read: &mut store::Read, reference: &str) -> Result<App> {
     let reference = reference.trim();
     if let Some(app) = read.app(reference).await? {
         return Ok(app);

@@ -48,6 +48,15 @@ impl Cloud {
         }
     }
 
+    /// Where Microsoft Graph of this cloud lives.
+    pub const fn graph_url(self) -> &'static str {
+        match self {
+            Self::Worldwide => "https://graph.microsoft.com",
+            Self::China => "https://microsoftgraph.chinacloudapi.cn",
+            Self::UsGov => "https://graph.microsoft.us",
+        }
+    }
+
     /// The `-Environment` that `Connect-MgGraph` wants for this cloud.
     pub const fn graph_environment(self) -> &'static str {
         match self {
@@ -112,6 +121,7 @@ mod tests {
             assert_ne!(one.audience(), other.audience());
             assert_ne!(one.entra_url(), other.entra_url());
             assert_ne!(one.graph_environment(), other.graph_environment());
+            assert_ne!(one.graph_url(), other.graph_url());
         }
     }
 }

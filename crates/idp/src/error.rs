@@ -62,6 +62,9 @@ pub enum Refusal {
     /// No app has this id.
     #[error("no application has the id in this address")]
     UnknownApp,
+    /// The address asks for a domain that the application does not have.
+    #[error("the application has no such domain")]
+    UnknownDomain,
     /// The host's own metadata address, and there are several Microsoft 365 apps.
     #[error("there are several Microsoft 365 applications")]
     SeveralApps,
@@ -167,6 +170,14 @@ pub enum Refusal {
     /// The app has no federation commands because it is not a Microsoft 365 app.
     #[error("only Microsoft 365 applications have federation commands")]
     NoCommands { label: String },
+    /// A parameter of the page of commands that it does not know, or that is there twice, or has no such value.
+    #[error("{why}")]
+    UnknownChoice { why: String },
+    /// The action `rotate`, and there is no certificate to rotate to.
+    #[error(
+        "{label} has no next certificate; make one with “countersign cert next {app_id}”, then fetch these commands again"
+    )]
+    NoNextCertificate { label: String, app_id: String },
 }
 
 /// What a page tells the person: what happened, why, and what to do.
@@ -183,6 +194,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownApp => "unknown-app",
+            Self::UnknownDomain => "unknown-domain",
             Self::SeveralApps => "several-apps",
             Self::AppDisabled { .. } => "app-disabled",
             Self::OtherProtocol { .. } => "other-protocol",
@@ -218,6 +230,8 @@ impl Refusal {
             Self::NotSignedIn => "not-signed-in",
             Self::SetupLinkGone => "setup-link-gone",
             Self::NoCommands { .. } => "no-commands",
+            Self::UnknownChoice { .. } => "unknown-choice",
+            Self::NoNextCertificate { .. } => "no-next-certificate",
         }
     }
 
@@ -240,6 +254,12 @@ impl Refusal {
                 "This address does not belong to any application here.",
                 "The application was removed, or the address was copied incompletely.".to_owned(),
                 "Go back to the application and start again. An administrator finds the right address with “countersign app show”.",
+            ),
+            Self::UnknownDomain => say(
+                "Unknown domain",
+                "The application of this address does not have the domain that the address asks for.",
+                "The domain was removed, or the address was copied incompletely.".to_owned(),
+                "Leave “domain” out of the address, or name one that “countersign app domain list” shows.",
             ),
             Self::SeveralApps => say(
                 "Whose metadata?",
@@ -444,6 +464,18 @@ impl Refusal {
                 "This link cannot be used.",
                 "It was used before, it has expired, or this server already has an administrator.".to_owned(),
                 "Start the server again to get a new link while it has no administrator, or use “countersign user add … --admin”.",
+            ),
+            Self::UnknownChoice { why } => say(
+                "There are no such commands",
+                "The address asks for commands that do not exist.",
+                format!("{why}."),
+                "Correct the address, or leave out what follows the question mark.",
+            ),
+            Self::NoNextCertificate { label, app_id } => say(
+                "Nothing to rotate to",
+                &format!("{label} has one certificate only, the one that signs."),
+                "Microsoft is given the next certificate before it signs, and there is none yet.".to_owned(),
+                &format!("Make one with “countersign cert next {app_id}”, then fetch these commands again."),
             ),
             Self::NoCommands { label } => say(
                 "No federation commands",

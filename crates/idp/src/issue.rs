@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crypto::xml_signature::Algorithm;
 use protocol::{names, saml2, saml11, wstrust};
 use store::{
-    App, NameIdRule, Protocol, SamlSettings, SessionApp, Signed, StoredNameId, WsFedSettings,
+    AnchorIssued, App, NameIdRule, Protocol, SamlSettings, SessionApp, Signed, Source,
+    StoredNameId, WsFedSettings,
 };
 
 use crate::audit::Entry;
-use crate::claims::About;
+use crate::claims::{self, About};
 use crate::error::{Error, Result};
 use crate::sign_on::Person;
 use crate::{Idp, Origin};
@@ -17,6 +18,8 @@ use crate::{Idp, Origin};
 const BEFORE: TimeDelta = TimeDelta::minutes(1);
 /// As long as AD FS's tokens: many WS-Federation applications take it for the length of their session.
 const WSFED_LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// When the last token of a key that has stopped signing is over: no other kind lives longer.
+pub(crate) const LONGEST_LIFETIME: TimeDelta = WSFED_LIFETIME;
 /// A SAML 2.0 assertion only has to reach the service provider (SAML profiles §4.1.4.2).
 const SAML_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
@@ -26,6 +29,23 @@ pub(crate) struct Grant<'a> {
     pub app: &'a App,
     pub issuer: &'a str,
     pub about: &'a About,
+}
+
+impl Grant<'_> {
+    /// The user's ImmutableID, when a token with these sources is the first that carries it.
+    pub fn anchor_issued<'a>(
+        &self,
+        mut sources: impl Iterator<Item = &'a Source>,
+        at: DateTime<Utc>,
+    ) -> Option<AnchorIssued> {
+        let user = &self.person.user;
+        let carried = sources.any(|source| *source == Source::ImmutableId);
+        (carried && user.anchor_used_at.is_none()).then(|| AnchorIssued {
+            user_id: user.id,
+            immutable_id: user.immutable_id.clone(),
+            at,
+        })
+    }
 }
 
 /// A signed SAML 1.1 assertion and how long it holds.
@@ -71,7 +91,8 @@ impl Idp {
             session_index: None,
             since: token.created,
         };
-        self.record_issued(grant, entry, told).await?;
+        let anchor = grant.anchor_issued(claims::sources_of_wsfed(settings), token.created);
+        self.record_issued(grant, entry, told, anchor).await?;
         Ok(token)
     }
 
@@ -193,12 +214,20 @@ impl Idp {
         let entry = issued(grant, &id, &settings.entity_id, &key, origin)
             .with("name_id", name_id)
             .with("in_response_to", answer.in_response_to);
-        self.record_issued(grant, entry, told).await?;
+        let sources = claims::sources_of_saml(settings, answer.name_id);
+        let anchor = grant.anchor_issued(sources, now);
+        self.record_issued(grant, entry, told, anchor).await?;
         Ok(response)
     }
 
     /// Commits the audit line, and which app now knows this session unless that is stored already.
-    async fn record_issued(&self, grant: &Grant<'_>, entry: Entry, told: SessionApp) -> Result<()> {
+    async fn record_issued(
+        &self,
+        grant: &Grant<'_>,
+        entry: Entry,
+        told: SessionApp,
+        anchor: Option<AnchorIssued>,
+    ) -> Result<()> {
         let person = grant.person;
         let known = person.known.iter().any(|known| {
             known.protocol == told.protocol
@@ -206,9 +235,9 @@ impl Idp {
                 && known.session_index == told.session_index
         });
         let participant = (!known).then(|| (person.session.id_hash.clone(), told));
-        self.store
-            .record_token(entry.at(self.now()), participant)
-            .await?;
+        let line = entry.at(self.now());
+        // On the heap: all the futures above would carry it.
+        Box::pin(self.store.record_token(line, participant, anchor)).await?;
         tracing::info!(app.id = %grant.app.id, "Issued a token");
         Ok(())
     }

@@ -10,14 +10,19 @@
 //! functions that take `now`, and writes in one short transaction in which its audit line is
 //! committed too. Nothing is hashed, signed or fetched while a write is open.
 
+pub mod anchors;
 pub mod apps;
 pub mod attempts;
 pub mod audit;
 pub mod authenticate;
+pub mod certificates;
 pub mod claims;
 pub mod clock;
 pub mod cloud;
+pub mod compare;
+pub mod doctor;
 pub mod error;
+pub mod expiry;
 pub mod federate;
 pub mod issue;
 pub mod master_key;
@@ -25,6 +30,7 @@ pub mod metadata;
 pub mod parse;
 pub mod password_pool;
 pub mod people;
+pub mod rescue;
 pub mod saml;
 pub mod sessions;
 pub mod setup;
@@ -32,6 +38,7 @@ pub mod sign_on;
 pub mod sign_out;
 pub mod signing_keys;
 pub mod throttle;
+pub mod troubleshooting;
 pub mod urls;
 pub mod wsfed;
 pub mod wstrust;

@@ -2,21 +2,22 @@
 
 use crypto::xml_signature::Algorithm;
 use protocol::metadata::{ClaimType, Federation};
-use store::{App, AppKind, Stage};
+use store::{App, AppKind};
 
 use crate::Idp;
 use crate::error::{Error, Refusal, Result};
 use crate::issue::sign;
-use crate::sign_on::check_enabled;
-use crate::signing_keys::announced;
+use crate::sign_on::{check_enabled, issuer_named};
+use crate::signing_keys::{announced, current};
 use crate::wsfed::settings;
 
 impl Idp {
-    /// The metadata of one app (WS-Fed 1.2 §3). Entra takes the certificates from here when it renews them.
-    pub async fn wsfed_metadata(&self, app_id: &str) -> Result<String> {
+    /// The metadata of one app (WS-Fed 1.2 §3), in the name of one of its domains: the first, unless one is
+    /// named. Entra takes the certificates from here when it renews them; they are those of every domain.
+    pub async fn wsfed_metadata(&self, app_id: &str, domain: Option<&str>) -> Result<String> {
         let mut read = self.store.read().await?;
         let app = read.app(app_id).await?.ok_or(Refusal::UnknownApp)?;
-        self.metadata_of(&mut read, &app).await
+        self.metadata_of(&mut read, &app, domain).await
     }
 
     /// The metadata at the address that Entra knows by itself, when the host serves just one Microsoft
@@ -30,29 +31,25 @@ impl Idp {
             .filter(|app| app.kind == AppKind::M365 && app.enabled)
             .collect();
         match (apps.pop(), apps.is_empty()) {
-            (Some(app), true) => self.metadata_of(&mut read, &app).await,
+            (Some(app), true) => self.metadata_of(&mut read, &app, None).await,
             (Some(_), false) => Err(Refusal::SeveralApps.into()),
             (None, _) => Err(Refusal::UnknownApp.into()),
         }
     }
 
-    async fn metadata_of(&self, read: &mut store::Read, app: &App) -> Result<String> {
+    async fn metadata_of(
+        &self,
+        read: &mut store::Read,
+        app: &App,
+        domain: Option<&str>,
+    ) -> Result<String> {
         check_enabled(app)?;
         let settings = settings(app)?;
         let issuers = read.issuers_of(&app.id).await?;
         let keys = read.signing_keys(&app.id).await?;
-        let missing = |what: &str| {
-            Error::broken(std::io::Error::other(format!(
-                "the application has no {what}"
-            )))
-        };
-        let issuer = issuers.first().ok_or_else(|| missing("issuer"))?;
-        let current = keys
-            .iter()
-            .find(|key| key.stage == Stage::Current)
-            .ok_or_else(|| missing("current signing key"))?;
-        let current = self.open_key(current)?;
-        let certificates = announced(&current, &keys)?;
+        let issuer = issuer_named(&issuers, domain)?;
+        let current = self.open_key(current(&keys)?)?;
+        let certificates = announced(&keys)?;
         let claim_types: Vec<ClaimType> = settings
             .attributes
             .iter()

@@ -14,12 +14,19 @@ fn invalid<T>(text: impl Into<String>) -> Result<T> {
     Err(Error::Invalid(text.into()))
 }
 
-/// What is safe to repeat of a wrong value: short and without control characters.
-fn shown(text: &str) -> String {
+/// What is safe to repeat of a wrong value: short, and without characters that cannot be seen.
+pub(crate) fn shown(text: &str) -> String {
     text.chars()
         .take(80)
-        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
+        .map(|c| if is_unseen(c) { '\u{FFFD}' } else { c })
         .collect()
+}
+
+/// Control characters, and those that turn or hide what stands around them.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 /// A DNS domain name in lower case, such as `contoso.com`.
@@ -30,6 +37,15 @@ impl Domain {
     /// Letters, digits and hyphens in at least two labels; internationalised names as `xn--…`.
     pub fn parse(text: &str) -> Result<Self> {
         let name = text.trim().to_ascii_lowercase();
+        // Not taken as it is: a letter of another alphabet may look like the one that was meant.
+        if !name.is_ascii()
+            && let Ok(Host::Domain(ascii)) = Host::parse(&name)
+        {
+            return invalid(format!(
+                "“{}” has letters that are not ASCII, and some look like others; if it is the domain that you mean, write it as {ascii}",
+                shown(text)
+            ));
+        }
         let label = |label: &str| {
             (1..=63).contains(&label.len())
                 && !label.starts_with('-')
@@ -56,6 +72,17 @@ impl Domain {
         &self.0
     }
 
+    /// A domain that can be federated: one of the admin's own.
+    pub fn to_federate(text: &str) -> Result<Self> {
+        let domain = Self::parse(text)?;
+        if domain.is_within("onmicrosoft.com") {
+            return invalid(
+                "an onmicrosoft.com domain cannot be federated; name a domain of your own",
+            );
+        }
+        Ok(domain)
+    }
+
     /// Whether this is `other` or one of its sub-domains; Entra counts a sub-domain as its root.
     pub fn is_within(&self, other: &str) -> bool {
         self.0 == other
@@ -64,6 +91,12 @@ impl Domain {
                 .strip_suffix(other)
                 .is_some_and(|rest| rest.ends_with('.'))
     }
+}
+
+/// An internationalised name as people write it; `None` when there is nothing to translate.
+pub fn in_unicode(domain: &str) -> Option<String> {
+    let unicode = url::quirks::domain_to_unicode(domain);
+    (!unicode.is_empty() && unicode != domain).then_some(unicode)
 }
 
 impl fmt::Display for Domain {
@@ -431,6 +464,54 @@ mod tests {
         ] {
             assert!(Upn::parse(bad).is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn domains_are_ascii_in_lower_case() {
+        for (text, expected) in [
+            (" Contoso.COM ", "contoso.com"),
+            ("XN--bcher-KVA.example", "xn--bcher-kva.example"),
+            ("a-b.c0.example", "a-b.c0.example"),
+        ] {
+            assert_eq!(Domain::parse(text).expect(text).as_str(), expected);
+        }
+        for (text, words) in [
+            ("b\u{fc}cher.example", "write it as xn--bcher-kva.example"),
+            ("cont\u{43e}so.com", "write it as xn--cont"),
+            ("\u{ff43}ontoso.com", "write it as contoso.com"),
+            ("contoso\u{3002}com", "write it as contoso.com"),
+            ("contoso.com\u{202e}", "not a domain name"),
+            ("contoso.com.", "not a domain name"),
+            (".contoso.com", "not a domain name"),
+            ("contoso..com", "not a domain name"),
+            ("contoso.com'", "not a domain name"),
+            ("\"contoso.com\"", "not a domain name"),
+            ("$(whoami).contoso.com", "not a domain name"),
+            ("`id`.contoso.com", "not a domain name"),
+            ("contoso.com;ls", "not a domain name"),
+            ("con\ntoso.com", "not a domain name"),
+            ("con%74oso.com", "not a domain name"),
+            ("https://contoso.com", "not a domain name"),
+            ("contoso.com/", "not a domain name"),
+            ("*.contoso.com", "not a domain name"),
+            ("192.0.2.1", "not a domain name"),
+            ("com", "not a domain name"),
+            ("", "not a domain name"),
+        ] {
+            let error = Domain::parse(text).expect_err(text).to_string();
+            assert!(error.contains(words), "{text:?}: {error}");
+            assert!(
+                !error.contains('\u{202e}') && !error.contains('\n'),
+                "{error}"
+            );
+        }
+        assert!(Domain::to_federate("contoso.com").is_ok());
+        for cloud in ["onmicrosoft.com", "Contoso.OnMicrosoft.com"] {
+            assert!(Domain::to_federate(cloud).is_err(), "{cloud}");
+        }
+        let unicode = in_unicode("xn--bcher-kva.example");
+        assert_eq!(unicode.as_deref(), Some("b\u{fc}cher.example"));
+        assert_eq!(in_unicode("contoso.com"), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Users and groups, as the command line and the set-up page change them.
 
 use serde::Serialize;
-use store::{Group, User};
+use store::{AnchorSource, Group, User};
 use zeroize::Zeroizing;
 
+use crate::anchors;
 use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::parse::{self, Upn};
@@ -66,9 +67,9 @@ impl Idp {
         let email = optional("e-mail address", new.email)?;
         let given_name = optional("given name", new.given_name)?;
         let family_name = optional("family name", new.family_name)?;
-        let immutable_id = match &new.immutable_id {
-            Some(existing) => parse::immutable_id(existing)?,
-            None => crypto::random::hex_id::<16>(),
+        let (immutable_id, anchor_source) = match &new.immutable_id {
+            Some(existing) => (parse::immutable_id(existing)?, AnchorSource::Given),
+            None => (anchors::made(), AnchorSource::Made),
         };
         let password_hash = self
             .passwords
@@ -85,6 +86,8 @@ impl Idp {
             given_name,
             family_name,
             immutable_id,
+            anchor_source,
+            anchor_used_at: None,
             password_hash,
             admin: new.admin,
             enabled: true,

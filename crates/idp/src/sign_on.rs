@@ -157,11 +157,17 @@ pub(crate) fn issuer_for<'a>(
     app: &App,
     issuers: &'a [Issuer],
 ) -> Result<&'a str, Refusal> {
-    let outside = || Refusal::OutsideDomain {
-        upn: user.upn.clone(),
-        label: app.label.clone(),
-    };
-    let upn = Upn::parse(&user.upn).map_err(|_| outside())?;
+    issuer_of(&user.upn, issuers)
+        .map(|issuer| issuer.issuer.as_str())
+        .ok_or_else(|| Refusal::OutsideDomain {
+            upn: user.upn.clone(),
+            label: app.label.clone(),
+        })
+}
+
+/// The issuer of the domain that a UPN belongs to, or of the nearest one above it.
+pub(crate) fn issuer_of<'a>(upn: &str, issuers: &'a [Issuer]) -> Option<&'a Issuer> {
+    let upn = Upn::parse(upn).ok()?;
     issuers
         .iter()
         .filter(|issuer| {
@@ -171,6 +177,21 @@ pub(crate) fn issuer_for<'a>(
                 .is_none_or(|domain| upn.domain().is_within(domain))
         })
         .max_by_key(|issuer| issuer.domain.as_ref().map_or(0, String::len))
-        .map(|issuer| issuer.issuer.as_str())
-        .ok_or_else(outside)
+}
+
+/// The issuer of a domain that a reader of metadata names; without one, the first.
+pub(crate) fn issuer_named<'a>(issuers: &'a [Issuer], domain: Option<&str>) -> Result<&'a Issuer> {
+    let Some(domain) = domain else {
+        return issuers.first().ok_or_else(no_issuer);
+    };
+    let domain = domain.trim().to_ascii_lowercase();
+    let named = issuers
+        .iter()
+        .find(|issuer| issuer.domain.as_deref() == Some(&*domain));
+    named.ok_or_else(|| Refusal::UnknownDomain.into())
+}
+
+/// Every app has an issuer from the moment it exists.
+pub(crate) fn no_issuer() -> Error {
+    Error::broken(std::io::Error::other("the application has no issuer"))
 }

@@ -79,6 +79,9 @@ enum Finish {
         app_id: String,
         request_id: String,
         relay_state: Option<String>,
+        /// Whose browser brought the request, in whose domain's name it is answered if no session ends.
+        #[serde(default)]
+        brought_by: Option<String>,
     },
 }
 
@@ -178,6 +181,11 @@ impl Idp {
                 app_id: app_id.clone(),
                 request_id: request.id,
                 relay_state,
+                brought_by: arrival
+                    .look
+                    .person
+                    .as_ref()
+                    .map(|person| person.user.upn.clone()),
             }
         };
         self.end(Ending::Found(sessions), Some(&app_id), finish, origin)
@@ -211,7 +219,7 @@ impl Idp {
         }
         if steps.is_empty() {
             write.commit().await?;
-            let done = self.done(finish, true).await?;
+            let done = self.done(finish, &upn, true).await?;
             return Ok(SignedOut::Done(done));
         }
         let token = crypto::random::token();
@@ -275,18 +283,23 @@ impl Idp {
         let Some(app) = app else { return Ok(None) };
         match step.protocol {
             Protocol::Wsfed => Ok(clean_up_address(&app).map(Done::Redirect)),
-            Protocol::Saml => self.logout_request(&app, &step).await,
+            Protocol::Saml => self.logout_request(&app, &step, &sign_out.user_upn).await,
         }
     }
 
-    async fn logout_request(&self, app: &App, step: &SignOutStep) -> Result<Option<Done>> {
+    async fn logout_request(
+        &self,
+        app: &App,
+        step: &SignOutStep,
+        upn: &str,
+    ) -> Result<Option<Done>> {
         let Some(service) = logout_service(app) else {
             return Ok(None);
         };
         let Some(name_id) = &step.name_id else {
             return Ok(None);
         };
-        let (issuer, key) = self.voice(app).await?;
+        let (issuer, key) = self.voice(app, Some(upn)).await?;
         let now = self.now();
         let unsigned = OutgoingLogoutRequest {
             id: &step.request_id,
@@ -359,7 +372,9 @@ impl Idp {
     pub async fn finish_sign_out(&self, token: &str) -> Result<(Round, Done)> {
         let (sign_out, round) = self.round(token).await?;
         let stored = stored(&sign_out)?;
-        let done = self.done(stored.finish, round.complete).await?;
+        let done = self
+            .done(stored.finish, &sign_out.user_upn, round.complete)
+            .await?;
         Ok((round, done))
     }
 
@@ -396,15 +411,16 @@ impl Idp {
         Ok((sign_out, Round { steps, complete }))
     }
 
-    async fn done(&self, finish: Finish, complete: bool) -> Result<Done> {
-        let (app_id, request_id, relay_state) = match finish {
+    async fn done(&self, finish: Finish, upn: &str, complete: bool) -> Result<Done> {
+        let (app_id, request_id, relay_state, brought_by) = match finish {
             Finish::Page => return Ok(Done::Page),
             Finish::Redirect { to } => return Ok(Done::Redirect(to)),
             Finish::Saml {
                 app_id,
                 request_id,
                 relay_state,
-            } => (app_id, request_id, relay_state),
+                brought_by,
+            } => (app_id, request_id, relay_state, brought_by),
         };
         let app = self.store.read().await?.app(&app_id).await?;
         let Some(app) = app else {
@@ -415,7 +431,8 @@ impl Idp {
             return Ok(Done::Page);
         };
         let url = service.response_url.as_deref().unwrap_or(&service.url);
-        let (issuer, key) = self.voice(&app).await?;
+        let upn = Some(upn).filter(|upn| !upn.is_empty());
+        let (issuer, key) = self.voice(&app, upn.or(brought_by.as_deref())).await?;
         let unsigned = OutgoingLogoutResponse {
             id: &crypto::random::xml_id(),
             issued_at: self.now(),

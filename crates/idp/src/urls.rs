@@ -29,6 +29,11 @@ pub mod route {
     pub const TRUST_13: &str = "/wsfed/{app_id}/trust/13/usernamemixed";
     pub const WINDOWS: &str = "/wsfed/{app_id}/windows";
     pub const COMMANDS: &str = "/wsfed/{app_id}/commands";
+    pub const COMPARE: &str = "/wsfed/{app_id}/compare";
+    /// What Microsoft's codes mean; for everybody.
+    pub const HELP: &str = "/help/aadsts";
+    pub const HELP_CODE: &str = "/help/aadsts/{code}";
+    pub const RESCUE: &str = "/wsfed/{app_id}/rescue";
     pub const SAML: &str = "/saml2/{app}";
     pub const SAML_SIGN_OUT: &str = "/saml2/{app}/slo";
     pub const SAML_METADATA: &str = "/saml2/{app}/metadata";
@@ -101,5 +106,9 @@ impl Urls {
 
     pub fn commands(&self, app_id: &str) -> String {
         format!("{}/wsfed/{app_id}/commands", self.base)
+    }
+
+    pub fn rescue(&self, app_id: &str) -> String {
+        format!("{}/wsfed/{app_id}/rescue", self.base)
     }
 }

@@ -214,7 +214,10 @@ impl Idp {
         let relates_to = request.message_id.as_deref();
         let told = token.issued(&settings.realm);
         let answer = wstrust::answer(version, &told, relates_to, now).map_err(Error::broken)?;
-        self.record(entry).await?;
+        let anchor = grant.anchor_issued(claims::sources_of_wsfed(settings), now);
+        self.store
+            .record_token(entry.at(self.now()), None, anchor)
+            .await?;
         tracing::info!(app.id = %app.id, "Issued a token by WS-Trust");
         Ok(answer)
     }

@@ -27,6 +27,14 @@ use protocol::wsfed::{Message, SignIn};
 use store::{Active, Protocol, Store};
 use zeroize::Zeroizing;
 
+#[path = "verbs/anchors.rs"]
+mod anchors;
+#[path = "verbs/certificates.rs"]
+mod certificates;
+#[path = "verbs/doctor.rs"]
+mod doctor;
+#[path = "verbs/domains.rs"]
+mod domains;
 #[path = "verbs/wstrust.rs"]
 mod wstrust;
 
@@ -736,7 +744,7 @@ async fn only_what_speaks_ws_federation_has_addresses_of_ws_trust() {
     assert_eq!(app.mex_url.as_ref(), Some(&mex));
     assert_eq!(app.trust2005_url.as_ref(), Some(&trust_2005));
     assert_eq!(app.trust13_url, Some(format!("{base}/13/usernamemixed")));
-    let federation = contoso.idp.federation_of(app).expect("commands");
+    let federation = contoso.idp.federation_of(app, None).expect("commands");
     assert_eq!(
         (
             federation.metadata_exchange_url,
@@ -749,7 +757,7 @@ async fn only_what_speaks_ws_federation_has_addresses_of_ws_trust() {
         .await
         .expect("changed");
     assert!(by_saml.mex_url.is_some(), "it can be asked still");
-    let federation = contoso.idp.federation_of(by_saml).expect("commands");
+    let federation = contoso.idp.federation_of(by_saml, None).expect("commands");
     assert_eq!(
         (
             federation.metadata_exchange_url,

@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use idp::Idp;
+use idp::compare::LARGEST;
 use idp::urls::route;
 use idp::wstrust::LARGEST_ENVELOPE;
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpNet]>,
     /// Plain HTTP on an address that others reach: only the proxies and this machine may use it.
     pub proxies_only: bool,
+    /// Who may read `/metrics` besides this machine.
+    pub metrics_networks: Arc<[IpNet]>,
     /// The sign-in page says so.
     pub demo: bool,
 }
@@ -39,6 +42,9 @@ impl App {
 const FORM_LIMIT: usize = 64 << 10;
 /// A federation message may carry a context of 256 KiB, which percent-encoding makes up to three times as long.
 const MESSAGE_LIMIT: usize = 1 << 20;
+
+/// A configuration to compare, what is typed and what is uploaded together; more is not read.
+const UPLOAD_LIMIT: usize = LARGEST + (64 << 10);
 
 /// All routes, in one list.
 pub fn router(app: App) -> Router {
@@ -68,6 +74,12 @@ pub fn router(app: App) -> Router {
         .route(route::TRUST_2005, post(routes::trust::feb2005))
         .route(route::TRUST_13, post(routes::trust::v13))
         .layer(DefaultBodyLimit::max(LARGEST_ENVELOPE));
+    let uploads = Router::new()
+        .route(
+            route::COMPARE,
+            get(routes::compare::form).post(routes::compare::submit),
+        )
+        .layer(DefaultBodyLimit::max(UPLOAD_LIMIT));
     let pages = Router::new()
         .route(route::PORTAL, get(routes::portal::show))
         .route(
@@ -87,6 +99,13 @@ pub fn router(app: App) -> Router {
             get(routes::setup::form).post(routes::setup::submit),
         )
         .route(route::COMMANDS, get(routes::commands::show))
+        .route(route::HELP, get(routes::help::index))
+        .route(route::HELP_CODE, get(routes::help::code))
+        .route("/metrics", get(routes::metrics::show))
+        .route(
+            route::RESCUE,
+            get(routes::rescue::download).post(routes::rescue::vouch),
+        )
         .route(
             route::WINDOWS,
             get(routes::windows::show).post(routes::windows::change),
@@ -98,6 +117,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(messages)
         .merge(soap)
+        .merge(uploads)
         .merge(pages)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -1,6 +1,10 @@
 //! The command line: everything that can be set up without the web, on the same database while the server runs.
 
+mod anchors;
 mod apps;
+mod certificates;
+mod doctor;
+mod domains;
 mod people;
 mod serve;
 
@@ -37,15 +41,23 @@ enum Command {
     Serve,
     /// Run a demonstration: the server with a demo company, and a stand-in for Microsoft 365.
     Demo(serve::Demo),
+    /// Look whether this installation is in order, and say how to mend what is not.
+    Doctor(doctor::Doctor),
     /// Add, show, enable and disable users.
     #[command(subcommand)]
     User(people::User),
+    /// See, import and make the ImmutableIDs by which Microsoft 365 knows users.
+    #[command(subcommand)]
+    Anchor(anchors::Anchor),
     /// Add groups and choose who is in them.
     #[command(subcommand)]
     Group(people::Group),
     /// Add applications, grant them to groups, print what the other side needs.
     #[command(subcommand)]
     App(apps::App),
+    /// Look after the certificates that applications know us by: list, replace, import, export.
+    #[command(subcommand)]
+    Cert(certificates::Cert),
     /// Read the audit.
     #[command(subcommand)]
     Audit(apps::Audit),
@@ -57,7 +69,9 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new()
         .expect("a machine that can start a process can start its threads");
     match runtime.block_on(run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
+        // It was printed already, as the result that it is.
+        Err(error) if error.is::<domains::Differs>() => ExitCode::from(2),
         Err(error) => {
             eprintln!("countersign: {}", explained(&error));
             ExitCode::FAILURE
@@ -65,23 +79,34 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Out { json: cli.json };
-    let change = match cli.command {
-        Command::Demo(options) => return serve::demo(options, &out).await,
-        Command::Serve => return serve::serve(Config::load()?, &out).await,
-        change => change,
-    };
+    match cli.command {
+        Command::Demo(options) => serve::demo(options, &out).await?,
+        Command::Serve => serve::serve(Config::load()?, &out).await?,
+        Command::Doctor(doctor) => return doctor.run(&out).await,
+        // Needs neither settings nor a database.
+        Command::Anchor(anchors::Anchor::Convert { value }) => anchors::convert(&value, &out)?,
+        change => carry_out(change, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn carry_out(change: Command, out: Out) -> anyhow::Result<()> {
     let here = Here {
         idp: foundation::open(&Config::load()?, Clock::system()).await?,
         out,
     };
     match change {
         Command::User(command) => command.run(&here).await,
+        Command::Anchor(command) => command.run(&here).await,
         Command::Group(command) => command.run(&here).await,
         Command::App(command) => command.run(&here).await,
+        Command::Cert(command) => command.run(&here).await,
         Command::Audit(command) => command.run(&here).await,
-        Command::Demo(_) | Command::Serve => unreachable!("both were taken above"),
+        Command::Demo(_) | Command::Serve | Command::Doctor(_) => {
+            unreachable!("all three were taken before")
+        }
     }
 }
 
@@ -142,10 +167,15 @@ fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
         .take(64 << 10)
         .read_to_string(&mut text)
         .map_err(|_| anyhow::anyhow!("the password on standard input is not UTF-8 text"))?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| {
-        line.strip_suffix('\r').unwrap_or(line)
-    });
-    Ok(Zeroizing::new(line.to_owned()))
+    Ok(without_line_break(&text))
+}
+
+/// A secret without the one line break at its end that editors and `echo` put there.
+fn without_line_break(text: &str) -> Zeroizing<String> {
+    let line = text
+        .strip_suffix('\n')
+        .map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Zeroizing::new(line.to_owned())
 }
 
 /// The error and its causes, in one line; a refusal with what to do about it.

@@ -22,6 +22,8 @@ pub struct Config {
     pub may_make_master_key: bool,
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Who may read `/metrics` besides this machine.
+    pub metrics_networks: Vec<IpNet>,
     pub log_format: LogFormat,
 }
 
@@ -42,7 +44,7 @@ pub enum LogFormat {
 /// The key in a file; in the environment it is upper case with this prefix.
 const PREFIX: &str = "COUNTERSIGN_";
 const CONFIG_DIR: &str = "COUNTERSIGN_CONFIG_DIR";
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "database_url",
     "public_url",
     "listen",
@@ -51,6 +53,7 @@ const KEYS: [&str; 9] = [
     "tls_cert",
     "tls_key",
     "trusted_proxies",
+    "metrics_networks",
     "log_format",
 ];
 
@@ -101,6 +104,9 @@ impl Config {
         let listen = given.take("listen", &mut mistakes, parse_listen);
         let trusted_proxies = given
             .take("trusted_proxies", &mut mistakes, parse_networks)
+            .unwrap_or_default();
+        let metrics_networks = given
+            .take("metrics_networks", &mut mistakes, parse_networks)
             .unwrap_or_default();
         let public_url = given.take("public_url", &mut mistakes, parse_public_url);
         let log_format = given.take("log_format", &mut mistakes, parse_log_format);
@@ -156,6 +162,7 @@ impl Config {
             data_dir,
             tls,
             trusted_proxies,
+            metrics_networks,
         })
     }
 
@@ -179,6 +186,7 @@ impl Config {
             data_dir,
             tls: None,
             trusted_proxies: Vec::new(),
+            metrics_networks: Vec::new(),
         }
     }
 }

@@ -133,6 +133,7 @@ pub async fn run(listen: SocketAddr, entra_listen: SocketAddr, out: &Out) -> any
         idp,
         trusted_proxies: Vec::new().into(),
         proxies_only: false,
+        metrics_networks: config.metrics_networks.clone().into(),
         demo: true,
     };
     bound.serve(app::router(app)).await?;
@@ -221,7 +222,7 @@ async fn federated(
         }
     };
     app = idp.change_app(&app.id, change, origin).await?;
-    let told = idp.federation_of(app)?;
+    let told = idp.federation_of(app, None)?;
     Ok(Domain {
         name: domain.to_owned(),
         federation: Some(Federation {

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use idp::sessions::{SessionToken, SignedIn};
 use idp::{Origin, Refusal};
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
@@ -115,9 +116,16 @@ fn client_request_id(request: &Request) -> Option<String> {
         .filter(|id| protocol::wsfed::is_request_id(id))
 }
 
-/// The client's address: the peer's, or what the nearest trusted proxy says. One person on IPv6 has a
-/// whole /64, so that is what counts.
+/// Where a request counts as coming from: one person on IPv6 has a whole /64.
 fn source(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
+    match client(peer, headers, app) {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// The client's address: the peer's, or what the nearest trusted proxy says.
+fn client(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
     let forwarded = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -131,10 +139,23 @@ fn source(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
     {
         address = hop.to_canonical();
     }
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
+    address
+}
+
+/// Whether the client is this machine or in one of the networks. Not what came through a proxy that nobody
+/// has named: all that it passes on seems to come from its own address.
+pub fn comes_from(
+    networks: &[IpNet],
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: &HeaderMap,
+    app: &App,
+) -> bool {
+    let passed_on = ["forwarded", "via", "x-forwarded-for", "x-real-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    let client = client(peer.ip(), headers, app);
+    (!passed_on || app.trusts(peer.ip().to_canonical()))
+        && (client.is_loopback() || networks.iter().any(|network| network.contains(&client)))
 }
 
 /// An entry of `X-Forwarded-For`: an address, which some proxies write with the port.

@@ -48,7 +48,7 @@ pub async fn open(config: &Config, clock: Clock) -> anyhow::Result<Idp> {
 }
 
 /// What is wrong with the database and what to do about it, in one sentence.
-fn cannot_open(error: &OpenError) -> anyhow::Error {
+pub fn cannot_open(error: &OpenError) -> anyhow::Error {
     let setting = "database_url (COUNTERSIGN_DATABASE_URL)";
     let fault = in_one_line(error);
     match error {
@@ -79,6 +79,11 @@ async fn read_or_make_key(config: &Config, store: &Store) -> anyhow::Result<Mast
         make_key(path)
             .with_context(|| format!("cannot write the master key file {}", path.display()))?;
     }
+    read_key(path)
+}
+
+/// The master key, from a file that is there and private.
+pub fn read_key(path: &Path) -> anyhow::Result<MasterKey> {
     let text = read_private(path)?;
     MasterKey::parse(text.trim())
         .with_context(|| format!("the master key file {} is damaged", path.display()))

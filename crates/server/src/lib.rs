@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 mod demo;
+mod doctor;
 mod extract;
 mod foundation;
 mod listen;

@@ -3,6 +3,7 @@
 use std::{fmt, sync::LazyLock};
 
 use askama::{Template, filters::HtmlSafe};
+use idp::troubleshooting::Facts;
 
 /// A file that pages load from `/assets/`.
 #[derive(Debug)]
@@ -97,7 +98,8 @@ pub struct Portal {
     pub display_name: String,
     pub upn: String,
     pub tiles: Vec<Tile>,
-    /// Empty for everybody who is not an administrator.
+    /// Both empty for everybody who is not an administrator.
+    pub expiring: Vec<Expiring>,
     pub admin_apps: Vec<AdminApp>,
     pub form_token: String,
     pub sign_out_action: String,
@@ -219,12 +221,29 @@ pub struct SignOutStep {
     pub result_href: String,
 }
 
-/// Gives an administrator the PowerShell that federates a domain.
+/// The run-book: gives an administrator the script of one action, in one flavor.
 #[derive(Debug, Template)]
 #[template(path = "commands.html")]
 pub struct Commands {
+    pub expiring: Vec<Expiring>,
     pub app_label: String,
     pub domain: String,
+    /// Why the last form was refused.
+    pub message: Option<String>,
+    pub actions: Vec<Alternative>,
+    pub flavors: Vec<Alternative>,
+    /// What the configuration can be, for the actions that it matters to.
+    pub settings: Vec<Setting>,
+    pub form_action: String,
+    /// The domain that the query has to name.
+    pub named_domain: Option<String>,
+    /// What is chosen, and what it changes.
+    pub action: &'static str,
+    pub flavor: &'static str,
+    pub flavor_title: &'static str,
+    pub changes: &'static str,
+    pub needs: Vec<Need>,
+    pub people: idp::federate::People,
     /// What the domain is to speak, and what it could speak instead.
     pub protocol: &'static str,
     pub other_protocol: &'static str,
@@ -232,7 +251,10 @@ pub struct Commands {
     pub limits: &'static [&'static str],
     /// Changes over to the other protocol.
     pub switch_command: String,
-    pub script: String,
+    pub cloud: &'static str,
+    pub cloud_command: String,
+    pub script: Script,
+    pub rescue: Rescue,
     pub download_href: String,
     pub back_href: String,
     /// What the script sets: name and value, in the order shown.
@@ -240,6 +262,141 @@ pub struct Commands {
     /// Whether a password alone opens it, and where that is decided.
     pub password_alone: bool,
     pub windows_href: String,
+    /// Where it is compared with what Microsoft has stored.
+    pub compare_href: String,
+}
+
+/// Asks an administrator which of an application's domains is meant.
+#[derive(Debug, Template)]
+#[template(path = "domains.html")]
+pub struct Domains {
+    /// What is asked for.
+    pub title: &'static str,
+    pub app_label: String,
+    pub choices: Vec<Choice>,
+}
+
+/// A domain on [`Domains`].
+#[derive(Debug)]
+pub struct Choice {
+    pub domain: String,
+    /// As people write it, where it is an internationalised name.
+    pub unicode: Option<String>,
+    pub issuer: String,
+    pub href: String,
+}
+
+/// Compares what Microsoft has stored about a domain with what it should be.
+#[derive(Debug, Template)]
+#[template(path = "compare.html")]
+pub struct Compare {
+    pub app_label: String,
+    pub domain: String,
+    /// What prints the text that is asked for.
+    pub command: String,
+    pub commands_href: String,
+    pub action: String,
+    pub form_token: String,
+    /// What was pasted, if that cannot be compared.
+    pub pasted: String,
+    /// Why it cannot.
+    pub message: Option<String>,
+    pub result: Option<Compared>,
+}
+
+/// What came out on [`Compare`].
+#[derive(Debug)]
+pub struct Compared {
+    pub differs: bool,
+    /// What needs to be looked at, the worst first.
+    pub findings: Vec<Finding>,
+    /// The settings that are the same.
+    pub same: Vec<&'static str>,
+}
+
+/// A setting on [`Compare`].
+#[derive(Debug)]
+pub struct Finding {
+    pub setting: &'static str,
+    pub differs: bool,
+    pub ours: Option<String>,
+    pub theirs: Option<String>,
+    pub why: Option<String>,
+    pub mend: Vec<String>,
+}
+
+/// What stands where the script would.
+#[derive(Debug)]
+pub enum Script {
+    Text(String),
+    /// It names too many users for a page.
+    TooLong {
+        users: usize,
+    },
+    /// The rescue pack comes first.
+    Gated,
+    /// Nothing to rotate to; what makes it.
+    NoNext {
+        command: String,
+    },
+}
+
+/// An action or a flavor on [`Commands`].
+#[derive(Debug)]
+pub struct Alternative {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub effect: &'static str,
+    pub href: String,
+    pub current: bool,
+}
+
+/// A setting at Microsoft on [`Commands`].
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub choices: Vec<SettingChoice>,
+}
+
+/// A value of a [`Setting`], and its consequences.
+#[derive(Debug)]
+pub struct SettingChoice {
+    pub word: &'static str,
+    pub in_graph: &'static str,
+    pub about: &'static str,
+    pub checked: bool,
+}
+
+/// Something to have at hand, on [`Commands`].
+#[derive(Debug)]
+pub struct Need {
+    pub name: &'static str,
+    pub text: &'static str,
+    /// Empty when there is nothing to type.
+    pub code: String,
+}
+
+/// The rescue pack, on [`Commands`].
+#[derive(Debug)]
+pub struct Rescue {
+    pub version: String,
+    pub stored: Option<StoredRescue>,
+    pub up_to_date: bool,
+    /// Where it is downloaded, and where somebody says that they have it.
+    pub href: String,
+    pub command: String,
+    pub form_token: String,
+    /// What was asked for, to come back to.
+    pub query: String,
+}
+
+/// The rescue pack that somebody has.
+#[derive(Debug)]
+pub struct StoredRescue {
+    pub version: String,
+    pub at: String,
+    pub by: String,
 }
 
 /// Lets an administrator decide whether a password alone opens an application.
@@ -282,6 +439,78 @@ pub struct Address {
     pub id: &'static str,
     pub name: &'static str,
     pub url: String,
+}
+
+/// Explains one of Microsoft's codes.
+#[derive(Debug, Template)]
+#[template(path = "help.html")]
+pub struct Help {
+    /// As Microsoft writes it.
+    pub code: String,
+    pub title: Option<&'static str>,
+    /// The codes that the explanation is about, if it is not about this very one.
+    pub coarser: Option<String>,
+    /// What codes of its kind are about, when nothing better is known.
+    pub class: Option<&'static str>,
+    pub texts: Option<HelpTexts>,
+    /// Where Microsoft explains it; a text and no link.
+    pub microsofts: Option<String>,
+    /// What is so on this server; only for administrators.
+    pub here: Option<Vec<Facts>>,
+    /// Where a person is asked for, whom the code is about.
+    pub form: Option<String>,
+    pub asked: String,
+    /// Whether somebody was asked for who does not exist.
+    pub nobody: bool,
+}
+
+/// The three texts of [`Help`].
+#[derive(Debug)]
+pub struct HelpTexts {
+    pub means: Marked,
+    pub cause: Marked,
+    pub look: Marked,
+}
+
+/// Lists all codes that are explained.
+#[derive(Debug, Template)]
+#[template(path = "help_index.html")]
+pub struct HelpIndex {
+    pub sections: Vec<HelpSection>,
+}
+
+/// Codes of [`HelpIndex`] that belong together.
+#[derive(Debug)]
+pub struct HelpSection {
+    pub title: &'static str,
+    pub entries: Vec<HelpLine>,
+}
+
+/// Codes that mean the same.
+#[derive(Debug)]
+pub struct HelpLine {
+    pub codes: Vec<Link>,
+    pub means: Marked,
+}
+
+/// A text in which code stands between backticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Marked(pub &'static str);
+
+impl Marked {
+    /// The parts, and whether each is code.
+    fn parts(&self) -> Vec<(bool, &'static str)> {
+        let parts = self.0.split('`').enumerate();
+        parts.map(|(at, part)| (at % 2 == 1, part)).collect()
+    }
+}
+
+/// A signing certificate that comes to its end, for administrators.
+#[derive(Debug)]
+pub struct Expiring {
+    pub sentence: String,
+    pub what_to_do: String,
+    pub urgent: bool,
 }
 
 /// Asks for the first administrator.
@@ -444,6 +673,7 @@ mod tests {
                     detail: text.to_owned(),
                     href: format!("/wsfed/{text}"),
                 }],
+                expiring: vec![Expiring::sample(text)],
                 admin_apps: vec![AdminApp {
                     label: text.to_owned(),
                     kind: text.to_owned(),
@@ -514,19 +744,121 @@ mod tests {
 
     impl Commands {
         fn sample(text: &str) -> Self {
+            let choice = |current| Alternative {
+                name: "Check",
+                about: "Looks.",
+                effect: "changes nothing",
+                href: format!("/wsfed/{text}/commands"),
+                current,
+            };
             Self {
+                expiring: vec![Expiring::sample(text)],
                 app_label: text.to_owned(),
                 domain: text.to_owned(),
+                message: Some(text.to_owned()),
+                actions: vec![choice(true), choice(false)],
+                flavors: vec![choice(false), choice(true)],
+                settings: vec![Setting {
+                    name: "mfa",
+                    title: "Second factor",
+                    choices: vec![SettingChoice {
+                        word: "accept",
+                        in_graph: "acceptIfMfaDoneByFederatedIdp",
+                        about: "Nobody is locked out.",
+                        checked: true,
+                    }],
+                }],
+                form_action: format!("/wsfed/{text}/commands"),
+                named_domain: Some(text.to_owned()),
+                action: "check",
+                flavor: "graph",
+                flavor_title: "PowerShell",
+                changes: "changes nothing",
+                needs: vec![Need {
+                    name: "Tools",
+                    text: "Whatever.",
+                    code: text.to_owned(),
+                }],
+                people: idp::federate::People {
+                    granted: 2,
+                    others: 1,
+                },
                 protocol: "SAML 2.0",
                 other_protocol: "WS-Federation",
                 limits: &["Join devices."],
                 switch_command: text.to_owned(),
-                script: text.to_owned(),
+                cloud: "the worldwide cloud",
+                cloud_command: text.to_owned(),
+                script: Script::Text(text.to_owned()),
+                rescue: Rescue {
+                    version: text.to_owned(),
+                    stored: Some(StoredRescue {
+                        version: text.to_owned(),
+                        at: text.to_owned(),
+                        by: text.to_owned(),
+                    }),
+                    up_to_date: false,
+                    href: format!("/wsfed/{text}/rescue"),
+                    command: text.to_owned(),
+                    form_token: text.to_owned(),
+                    query: text.to_owned(),
+                },
                 download_href: format!("?{text}"),
                 back_href: format!("/?{text}"),
                 facts: vec![("Issuer", text.to_owned())],
                 password_alone: true,
                 windows_href: format!("/wsfed/{text}/windows"),
+                compare_href: format!("/wsfed/{text}/compare"),
+            }
+        }
+
+        fn without_script(text: &str, script: Script) -> Self {
+            Self {
+                script,
+                ..Self::sample(text)
+            }
+        }
+    }
+
+    impl Domains {
+        fn sample(text: &str) -> Self {
+            Self {
+                title: "Federation commands",
+                app_label: text.to_owned(),
+                choices: vec![Choice {
+                    domain: text.to_owned(),
+                    unicode: Some(text.to_owned()),
+                    issuer: text.to_owned(),
+                    href: format!("/wsfed/{text}/commands"),
+                }],
+            }
+        }
+    }
+
+    impl Compare {
+        fn sample(text: &str) -> Self {
+            let some = || Some(text.to_owned());
+            Self {
+                app_label: text.to_owned(),
+                domain: text.to_owned(),
+                command: text.to_owned(),
+                commands_href: format!("/wsfed/{text}/commands"),
+                action: format!("/wsfed/{text}/compare"),
+                form_token: text.to_owned(),
+                pasted: text.to_owned(),
+                message: some(),
+                result: Some(Compared {
+                    differs: true,
+                    findings: vec![Finding {
+                        setting: "issuerUri",
+                        differs: true,
+                        ours: some(),
+                        theirs: some(),
+                        why: some(),
+                        mend: vec![text.to_owned()],
+                    }],
+                    same: vec!["displayName"],
+                }),
             }
         }
     }
@@ -559,6 +891,56 @@ mod tests {
             Self {
                 switch_command: Some(text.to_owned()),
                 ..Self::sample(text)
+            }
+        }
+    }
+
+    impl Help {
+        fn sample(text: &str) -> Self {
+            let facts = || Facts {
+                title: text.to_owned(),
+                facts: vec![(text.to_owned(), text.to_owned())],
+                command: Some(text.to_owned()),
+            };
+            Self {
+                code: text.to_owned(),
+                title: Some("Nobody has this ImmutableID"),
+                coarser: Some(text.to_owned()),
+                class: Some("Codes like this."),
+                texts: Some(HelpTexts {
+                    means: Marked("`code` and text."),
+                    cause: Marked("Text."),
+                    look: Marked("Text and `code`."),
+                }),
+                microsofts: Some(text.to_owned()),
+                here: Some(vec![facts(), facts()]),
+                form: Some(format!("/help/aadsts/{text}")),
+                asked: text.to_owned(),
+                nobody: true,
+            }
+        }
+    }
+
+    impl HelpIndex {
+        fn sample(text: &str) -> Self {
+            Self {
+                sections: vec![HelpSection {
+                    title: "The person",
+                    entries: vec![HelpLine {
+                        codes: vec![Link::sample(text), Link::sample(text)],
+                        means: Marked("Text and `code`."),
+                    }],
+                }],
+            }
+        }
+    }
+
+    impl Expiring {
+        fn sample(text: &str) -> Self {
+            Self {
+                sentence: text.to_owned(),
+                what_to_do: text.to_owned(),
+                urgent: true,
             }
         }
     }
@@ -598,9 +980,30 @@ mod tests {
             page("sign-out-result", &SignOutResult::sample(text)),
             page("sign-out-step", &SignOutStep::sample(text)),
             page("commands", &Commands::sample(text)),
+            page("domains", &Domains::sample(text)),
+            page("compare", &Compare::sample(text)),
+            page(
+                "commands-gated",
+                &Commands::without_script(text, Script::Gated),
+            ),
+            page(
+                "commands-no-next",
+                &Commands::without_script(
+                    text,
+                    Script::NoNext {
+                        command: text.to_owned(),
+                    },
+                ),
+            ),
+            page(
+                "commands-too-long",
+                &Commands::without_script(text, Script::TooLong { users: 100_000 }),
+            ),
             page("windows", &Windows::sample(text)),
             page("windows-by-saml", &Windows::by_saml(text)),
             page("setup", &Setup::sample(text)),
+            page("help", &Help::sample(text)),
+            page("help-index", &HelpIndex::sample(text)),
         ]
     }
 
@@ -687,7 +1090,7 @@ mod tests {
     #[test]
     fn pages_of_a_device_s_set_up_open_no_window_download_nothing_and_lead_nowhere_else() {
         for (page, html) in every_page("Contoso") {
-            if page == "commands" {
+            if page.starts_with("commands") {
                 continue;
             }
             for (tag, attributes) in tags(&html) {
@@ -800,7 +1203,7 @@ mod tests {
     #[test]
     fn a_script_keeps_its_first_line() {
         let page = Commands {
-            script: "\n# first".to_owned(),
+            script: Script::Text("\n# first".to_owned()),
             ..Commands::sample("Contoso")
         };
         // A parser drops one line break after <pre>; that one must be ours.
@@ -845,11 +1248,25 @@ mod tests {
 
         let portal = Portal {
             tiles: Vec::new(),
+            expiring: Vec::new(),
             admin_apps: Vec::new(),
             ..Portal::sample("Contoso")
         };
         let html = portal.render().expect("samples render");
         assert!(html.contains("No applications yet.") && !html.contains("you administer"));
+    }
+
+    #[test]
+    fn code_in_a_text_is_shown_as_code() {
+        let html = Help::sample("Contoso").render().expect("samples render");
+        assert!(
+            html.contains("<dd><code>code</code> and text.</dd>"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<dd>Text and <code>code</code>.</dd>"),
+            "{html}"
+        );
     }
 
     #[test]

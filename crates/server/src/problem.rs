@@ -55,6 +55,7 @@ impl Failure {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::UnknownApp
+        | Refusal::UnknownDomain
         | Refusal::SeveralApps
         | Refusal::NoCommands { .. }
         | Refusal::OtherProtocol { .. } => StatusCode::NOT_FOUND,
@@ -68,7 +69,9 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::UnexpectedAnswer { .. }
         | Refusal::ForeignRealm { .. }
         | Refusal::ForeignReply { .. }
-        | Refusal::MethodRequested { .. } => StatusCode::BAD_REQUEST,
+        | Refusal::MethodRequested { .. }
+        | Refusal::UnknownChoice { .. } => StatusCode::BAD_REQUEST,
+        Refusal::NoNextCertificate { .. } => StatusCode::CONFLICT,
         // Credentials that do not suffice (RFC 9110 §15.5.4); 401 would promise a challenge that a browser answers.
         Refusal::AppDisabled { .. }
         | Refusal::NotSigned { .. }
@@ -112,7 +115,9 @@ pub async fn explained(
     // Whoever takes anything is a browser, except where commands are copied from.
     let wants_html = accept::prefers_html(
         request.headers(),
-        !request.uri().path().ends_with("/commands"),
+        !["/commands", "/rescue"]
+            .iter()
+            .any(|end| request.uri().path().ends_with(end)),
     );
     let path = request.uri().path().to_owned();
     let has_connection = request.version() < Version::HTTP_2;

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::groups::Group;
 use crate::saml::{MaybeSaml, SamlSettings};
 use crate::transaction::{Read, Write};
+use crate::users::User;
 
 /// An application that trusts us.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -250,6 +251,29 @@ impl Read {
             domain
         )
     }
+
+    /// The issuer with this URI.
+    pub async fn issuer(&mut self, issuer: &str) -> Result<Option<Issuer>> {
+        fetch_optional!(
+            self,
+            "SELECT issuer, app_id, domain FROM issuers WHERE issuer = $1",
+            issuer
+        )
+    }
+
+    /// The users who may use an application through some group, each once, by user principal name.
+    pub async fn users_granted(&mut self, app_id: &str) -> Result<Vec<User>> {
+        fetch_all!(
+            self,
+            "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
+             FROM users u \
+             WHERE EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                           WHERE g.app_id = $1 AND m.user_id = u.id) \
+             ORDER BY upn_key",
+            app_id
+        )
+    }
 }
 
 impl Write {
@@ -272,22 +296,43 @@ impl Write {
             app.created_at
         )?;
         for issuer in issuers {
-            execute!(
-                self,
-                "INSERT INTO issuers (issuer, app_id, domain) VALUES ($1, $2, $3)",
-                &issuer.issuer,
-                &issuer.app_id,
-                &issuer.domain
-            )?;
+            self.add_issuer(issuer).await?;
         }
         Ok(())
+    }
+
+    /// Adds an issuer to its application.
+    pub async fn add_issuer(&mut self, issuer: &Issuer) -> Result<()> {
+        execute!(
+            self,
+            "INSERT INTO issuers (issuer, app_id, domain) VALUES ($1, $2, $3)",
+            &issuer.issuer,
+            &issuer.app_id,
+            &issuer.domain
+        )?;
+        Ok(())
+    }
+
+    /// Removes the issuer of a domain from its application; false when it has no such domain, or no other.
+    pub async fn remove_issuer(&mut self, app_id: &str, domain: &str) -> Result<bool> {
+        // Two at once who each leave the other's domain would leave none: the second waits here.
+        execute!(self, "UPDATE apps SET label = label WHERE id = $1", app_id)?;
+        let removed = execute!(
+            self,
+            "DELETE FROM issuers WHERE app_id = $1 AND domain = $2 \
+             AND EXISTS (SELECT 1 FROM issuers other WHERE other.app_id = $1 AND other.domain <> $2)",
+            app_id,
+            domain
+        )?;
+        Ok(removed == 1)
     }
 
     /// Changes what an admin may change about an application; false when there is no such application.
     pub async fn update_app(&mut self, app: &App) -> Result<bool> {
         let changed = execute!(
             self,
-            "UPDATE apps SET label = $2, enabled = $3, protocol = $4, slug = $5, wsfed = $6, saml = $7 \
+            "UPDATE apps SET label = $2, enabled = $3, protocol = $4, slug = $5, wsfed = $6, saml = $7, \
+                cloud = $8, entra_url = $9 \
              WHERE id = $1",
             &app.id,
             &app.label,
@@ -295,7 +340,9 @@ impl Write {
             app.protocol,
             &app.slug,
             app.wsfed.as_ref().map(Json),
-            app.saml.as_ref().map(SamlSettings::json)
+            app.saml.as_ref().map(SamlSettings::json),
+            &app.cloud,
+            &app.entra_url
         )?;
         Ok(changed == 1)
     }

@@ -55,7 +55,7 @@ impl Read {
         fetch_all!(
             self,
             "SELECT u.id, u.upn, u.upn_key, u.display_name, u.email, u.given_name, u.family_name, \
-                    u.immutable_id, u.password_hash, u.admin, u.enabled, u.created_at \
+                    u.immutable_id, u.anchor_source, u.anchor_used_at, u.password_hash, u.admin, u.enabled, u.created_at \
              FROM users u JOIN memberships m ON m.user_id = u.id \
              WHERE m.group_id = $1 ORDER BY u.upn_key",
             group_id

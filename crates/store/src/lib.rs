@@ -16,6 +16,7 @@
 #[macro_use]
 mod statement;
 
+mod anchors;
 mod apps;
 mod attempts;
 mod audit;
@@ -25,7 +26,9 @@ mod links;
 mod postgres;
 mod purge;
 mod record;
+mod rescue_packs;
 mod saml;
+mod schema;
 mod sessions;
 mod settings;
 mod sign_outs;
@@ -39,6 +42,7 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
+pub use anchors::{Anchor, AnchorChange, AnchorIssued, AnchorSource, AnchorUse};
 pub use apps::{
     Active, App, AppKind, AttributeRule, Issuer, NameIdRule, Protocol, Source, WsFedSettings,
 };
@@ -47,7 +51,9 @@ pub use audit::AuditLine;
 pub use error::{Error, OpenError, Result};
 pub use groups::Group;
 pub use links::OneTimeLink;
+pub use rescue_packs::StoredPack;
 pub use saml::{Acs, LogoutService, SamlAttributeRule, SamlBinding, SamlSettings, Signed};
+pub use schema::Schema;
 pub use sessions::{Session, SignOn};
 pub use sign_outs::{SessionApp, SignOut, SignOutStep, StepState, StoredNameId};
 pub use signing_keys::{SigningKey, Stage};

@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::anchors::AnchorIssued;
 use crate::audit::AuditLine;
 use crate::error::{Error, Result};
 use crate::sign_outs::SessionApp;
@@ -20,6 +21,8 @@ struct Entry {
     line: AuditLine,
     /// The session of which the application got a token, when that is news.
     participant: Option<(Vec<u8>, SessionApp)>,
+    /// The ImmutableID that it carries, when that is news.
+    anchor: Option<AnchorIssued>,
     answer: oneshot::Sender<Result<()>>,
 }
 
@@ -34,12 +37,14 @@ impl Recorder {
         &self,
         line: AuditLine,
         participant: Option<(Vec<u8>, SessionApp)>,
+        anchor: Option<AnchorIssued>,
     ) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         self.0
             .send(Entry {
                 line,
                 participant,
+                anchor,
                 answer,
             })
             .await
@@ -75,6 +80,7 @@ async fn run(engine: Engine, mut waiting: mpsc::Receiver<Entry>) {
 async fn commit(engine: &Engine, batch: &[Entry]) -> Result<()> {
     if let [lone] = batch
         && lone.participant.is_none()
+        && lone.anchor.is_none()
     {
         match engine.write_once().await?.append_audit(&lone.line).await {
             // Perhaps the connection had died in the pool, which BEGIN below will notice.
@@ -88,6 +94,12 @@ async fn commit(engine: &Engine, batch: &[Entry]) -> Result<()> {
         if let Some((session_hash, app)) = &entry.participant {
             write.note_session_app(session_hash, app).await?;
         }
+    }
+    // In one order everywhere, so that two servers do not wait for each other.
+    let mut anchors: Vec<_> = batch.iter().filter_map(|e| e.anchor.as_ref()).collect();
+    anchors.sort_unstable_by_key(|anchor| anchor.user_id);
+    for anchor in anchors {
+        write.note_anchor_issued(anchor).await?;
     }
     write.commit().await
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::anchors::AnchorSource;
 use crate::apps::{App, AppKind, Issuer, Protocol, WsFedSettings};
 use crate::error::Result;
 use crate::saml::{MaybeSaml, SamlSettings};
@@ -73,12 +74,13 @@ impl Read {
             "SELECT s.id_hash, s.method, s.authenticated_at, s.created_at AS session_created_at, \
                     s.last_seen_at, s.expires_at, s.source, \
                     u.id AS user_id, u.upn, u.upn_key, u.display_name, u.email, u.given_name, \
-                    u.family_name, u.immutable_id, u.password_hash, u.admin, \
+                    u.family_name, u.immutable_id, u.anchor_source, u.anchor_used_at, \
+                    u.password_hash, u.admin, \
                     u.enabled AS user_enabled, u.created_at AS user_created_at, \
                     a.id AS app_id, a.kind, a.label, a.enabled AS app_enabled, a.protocol, a.slug, a.wsfed, \
                     a.saml, a.cloud, a.entra_url, a.created_at AS app_created_at, \
                     k.id AS key_id, k.stage, k.certificate, k.sealed_private_key, \
-                    k.created_at AS key_created_at, \
+                    k.created_at AS key_created_at, k.known_at, k.known_by, k.replaced_at, k.withdrawn_at, \
                     i.issuer, i.domain, \
                     p.protocol AS told_protocol, p.name_id_format, p.name_id, p.session_index, p.since, \
                     d.value AS pairwise_id, \
@@ -175,6 +177,8 @@ struct SignOnRow {
     given_name: Option<String>,
     family_name: Option<String>,
     immutable_id: String,
+    anchor_source: AnchorSource,
+    anchor_used_at: Option<DateTime<Utc>>,
     password_hash: String,
     admin: bool,
     user_enabled: bool,
@@ -215,6 +219,10 @@ struct KeyColumns {
     certificate: Option<Vec<u8>>,
     sealed_private_key: Option<Vec<u8>>,
     key_created_at: Option<DateTime<Utc>>,
+    known_at: Option<DateTime<Utc>>,
+    known_by: Option<String>,
+    replaced_at: Option<DateTime<Utc>>,
+    withdrawn_at: Option<DateTime<Utc>>,
 }
 
 #[derive(FromRow)]
@@ -260,6 +268,8 @@ impl From<SignOnRow> for SignOn {
                 given_name: row.given_name,
                 family_name: row.family_name,
                 immutable_id: row.immutable_id,
+                anchor_source: row.anchor_source,
+                anchor_used_at: row.anchor_used_at,
                 password_hash: row.password_hash,
                 admin: row.admin,
                 enabled: row.user_enabled,
@@ -302,6 +312,10 @@ impl KeyColumns {
             certificate: self.certificate?,
             sealed_private_key: self.sealed_private_key?,
             created_at: self.key_created_at?,
+            known_at: self.known_at,
+            known_by: self.known_by,
+            replaced_at: self.replaced_at,
+            withdrawn_at: self.withdrawn_at,
         })
     }
 }

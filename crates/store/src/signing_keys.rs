@@ -21,10 +21,18 @@ pub struct SigningKey {
     pub stage: Stage,
     /// The X.509 certificate in DER.
     pub certificate: Vec<u8>,
-    /// The private key, sealed under the master key.
+    /// The private key, sealed under the master key; nothing once the key was withdrawn.
     pub sealed_private_key: Vec<u8>,
     /// When the key was made.
     pub created_at: DateTime<Utc>,
+    /// Since when it is on record that the other side knows the certificate.
+    pub known_at: Option<DateTime<Utc>>,
+    /// Whose word that is, or what was read.
+    pub known_by: Option<String>,
+    /// When it stopped signing, if it does not sign again.
+    pub replaced_at: Option<DateTime<Utc>>,
+    /// When its certificate left the metadata and its private key was deleted.
+    pub withdrawn_at: Option<DateTime<Utc>>,
 }
 
 /// Where a signing key is in its life.
@@ -36,7 +44,7 @@ pub enum Stage {
     Next,
     /// Signs; an application has one at most.
     Current,
-    /// Has signed.
+    /// Has signed, or was given up; published until it is withdrawn.
     Retired,
 }
 
@@ -45,7 +53,8 @@ impl Read {
     pub async fn signing_keys(&mut self, app_id: &str) -> Result<Vec<SigningKey>> {
         fetch_all!(
             self,
-            "SELECT id, app_id, stage, certificate, sealed_private_key, created_at \
+            "SELECT id, app_id, stage, certificate, sealed_private_key, created_at, \
+                    known_at, known_by, replaced_at, withdrawn_at \
              FROM signing_keys WHERE app_id = $1 ORDER BY created_at, id",
             app_id
         )
@@ -55,7 +64,8 @@ impl Read {
     pub async fn current_signing_key(&mut self, app_id: &str) -> Result<Option<SigningKey>> {
         fetch_optional!(
             self,
-            "SELECT id, app_id, stage, certificate, sealed_private_key, created_at \
+            "SELECT id, app_id, stage, certificate, sealed_private_key, created_at, \
+                    known_at, known_by, replaced_at, withdrawn_at \
              FROM signing_keys WHERE app_id = $1 AND stage = 'current'",
             app_id
         )
@@ -67,28 +77,94 @@ impl Write {
     pub async fn add_signing_key(&mut self, key: &SigningKey) -> Result<()> {
         execute!(
             self,
-            "INSERT INTO signing_keys (id, app_id, stage, certificate, sealed_private_key, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO signing_keys (id, app_id, stage, certificate, sealed_private_key, created_at, \
+                                       known_at, known_by, replaced_at, withdrawn_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             key.id,
             &key.app_id,
             key.stage,
             &key.certificate,
             &key.sealed_private_key,
-            key.created_at
+            key.created_at,
+            key.known_at,
+            &key.known_by,
+            key.replaced_at,
+            key.withdrawn_at
         )?;
         Ok(())
     }
 
-    /// Moves a key on in its life; false when it was not where the caller thought.
-    pub async fn move_signing_key(&mut self, id: Uuid, from: Stage, to: Stage) -> Result<bool> {
-        let moved = execute!(
+    /// Makes this transaction the only one that changes the keys of an application, until it ends.
+    pub async fn lock_signing_keys(&mut self, app_id: &str) -> Result<()> {
+        execute!(
             self,
-            "UPDATE signing_keys SET stage = $3 WHERE id = $1 AND stage = $2",
-            id,
-            from,
-            to
+            "UPDATE apps SET enabled = enabled WHERE id = $1",
+            app_id
         )?;
-        Ok(moved == 1)
+        Ok(())
+    }
+
+    /// Has the current key stop signing, and forgets who knew it; false when it was not the current one any more.
+    pub async fn replace_signing_key(
+        &mut self,
+        id: Uuid,
+        to: Stage,
+        at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let replaced = execute!(
+            self,
+            "UPDATE signing_keys SET stage = $2, replaced_at = $3, known_at = NULL, known_by = NULL \
+             WHERE id = $1 AND stage = 'current'",
+            id,
+            to,
+            at
+        )?;
+        Ok(replaced == 1)
+    }
+
+    /// Has a published key sign from now on; false when it was not where the caller thought.
+    pub async fn promote_signing_key(&mut self, id: Uuid, from: Stage) -> Result<bool> {
+        let promoted = execute!(
+            self,
+            "UPDATE signing_keys SET stage = 'current', replaced_at = NULL \
+             WHERE id = $1 AND stage = $2 AND withdrawn_at IS NULL",
+            id,
+            from
+        )?;
+        Ok(promoted == 1)
+    }
+
+    /// Records that the other side knows a published certificate that does not sign; false when it is none.
+    pub async fn know_signing_key(
+        &mut self,
+        id: Uuid,
+        at: DateTime<Utc>,
+        by: &str,
+    ) -> Result<bool> {
+        let known = execute!(
+            self,
+            "UPDATE signing_keys SET known_at = $2, known_by = $3 \
+             WHERE id = $1 AND stage <> 'current' AND withdrawn_at IS NULL",
+            id,
+            at,
+            by
+        )?;
+        Ok(known == 1)
+    }
+
+    /// Takes a key that does not sign out of the metadata and deletes its private key; false when it signs,
+    /// or was withdrawn before.
+    pub async fn withdraw_signing_key(&mut self, id: Uuid, at: DateTime<Utc>) -> Result<bool> {
+        let nothing: &[u8] = &[];
+        let withdrawn = execute!(
+            self,
+            "UPDATE signing_keys SET stage = 'retired', withdrawn_at = $2, sealed_private_key = $3 \
+             WHERE id = $1 AND stage <> 'current' AND withdrawn_at IS NULL",
+            id,
+            at,
+            nothing
+        )?;
+        Ok(withdrawn == 1)
     }
 }
 

@@ -131,7 +131,8 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-fn file(path: &str) -> std::result::Result<PathBuf, OpenError> {
+/// The file that a URL names after `sqlite://`.
+pub(crate) fn file(path: &str) -> std::result::Result<PathBuf, OpenError> {
     // Other programs want to be told that they may make the file; here it goes without saying.
     let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
     let problem = match path {

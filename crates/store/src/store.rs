@@ -1,5 +1,6 @@
 //! The door: opens the database and starts transactions.
 
+use crate::anchors::AnchorIssued;
 use crate::audit::AuditLine;
 use crate::error::{OpenError, Result};
 use crate::postgres::{PostgresEngine, persist};
@@ -55,17 +56,18 @@ impl Store {
     /// For a line that belongs to no other change. Callers who wait at the same time share one
     /// commit, and a line once handed over is written even when its caller stops waiting.
     pub async fn record(&self, line: AuditLine) -> Result<()> {
-        self.recorder.record(line, None).await
+        self.recorder.record(line, None, None).await
     }
 
     /// As [`Store::record`], for a token: with the line it becomes durable which application got a token of
-    /// which session.
+    /// which session, and that an ImmutableID is out in the world.
     pub async fn record_token(
         &self,
         line: AuditLine,
         participant: Option<(Vec<u8>, SessionApp)>,
+        anchor: Option<AnchorIssued>,
     ) -> Result<()> {
-        self.recorder.record(line, participant).await
+        self.recorder.record(line, participant, anchor).await
     }
 
     /// Whether changes can be made: the engine answers, nobody else keeps it locked, its file is in place.

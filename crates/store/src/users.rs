@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::anchors::AnchorSource;
 use crate::error::Result;
 use crate::transaction::{Read, Write};
 
@@ -28,6 +29,10 @@ pub struct User {
     pub family_name: Option<String>,
     /// What Microsoft 365 knows the user by; upper and lower case differ.
     pub immutable_id: String,
+    /// Where that came from.
+    pub anchor_source: AnchorSource,
+    /// Since when it is known to be out in the world.
+    pub anchor_used_at: Option<DateTime<Utc>>,
     /// The password's hash as a PHC string.
     pub password_hash: String,
     /// May configure everything.
@@ -44,7 +49,7 @@ impl Read {
         fetch_optional!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users WHERE id = $1",
             id
         )
@@ -55,7 +60,7 @@ impl Read {
         fetch_optional!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users WHERE upn_key = $1",
             upn_key
         )
@@ -66,8 +71,41 @@ impl Read {
         fetch_all!(
             self,
             "SELECT id, upn, upn_key, display_name, email, given_name, family_name, immutable_id, \
-                    password_hash, admin, enabled, created_at \
+                    anchor_source, anchor_used_at, password_hash, admin, enabled, created_at \
              FROM users ORDER BY upn_key"
+        )
+    }
+
+    /// The enabled users who may use an application and are of a domain of it, by user principal name: that and the
+    /// ImmutableID of each. Whoever is of a longer domain of the application is that one's.
+    pub async fn people_of(&mut self, app_id: &str, domain: &str) -> Result<Vec<(String, String)>> {
+        fetch_all!(
+            self,
+            "SELECT u.upn, u.immutable_id FROM users u \
+             WHERE u.enabled AND (u.upn_key LIKE '%@' || $2 OR u.upn_key LIKE '%.' || $2) \
+               AND EXISTS (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                           WHERE g.app_id = $1 AND m.user_id = u.id) \
+               AND NOT EXISTS (SELECT 1 FROM issuers i WHERE i.app_id = $1 AND length(i.domain) > length($2) \
+                               AND (u.upn_key LIKE '%@' || i.domain OR u.upn_key LIKE '%.' || i.domain)) \
+             ORDER BY u.upn_key",
+            app_id,
+            domain
+        )
+    }
+
+    /// How many of the users of a domain of an application are enabled and may use it, and how many there are in all.
+    pub async fn count_people_of(&mut self, app_id: &str, domain: &str) -> Result<(i64, i64)> {
+        fetch_one!(
+            self,
+            "SELECT COUNT(CASE WHEN u.enabled AND EXISTS \
+                      (SELECT 1 FROM app_grants g JOIN memberships m ON m.group_id = g.group_id \
+                       WHERE g.app_id = $1 AND m.user_id = u.id) THEN 1 END), COUNT(*) \
+             FROM users u \
+             WHERE (u.upn_key LIKE '%@' || $2 OR u.upn_key LIKE '%.' || $2) \
+               AND NOT EXISTS (SELECT 1 FROM issuers i WHERE i.app_id = $1 AND length(i.domain) > length($2) \
+                               AND (u.upn_key LIKE '%@' || i.domain OR u.upn_key LIKE '%.' || i.domain))",
+            app_id,
+            domain
         )
     }
 
@@ -103,8 +141,9 @@ impl Write {
         execute!(
             self,
             "INSERT INTO users (id, upn, upn_key, display_name, email, given_name, family_name, \
-                                immutable_id, password_hash, admin, enabled, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                                immutable_id, anchor_source, anchor_used_at, password_hash, admin, \
+                                enabled, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             user.id,
             &user.upn,
             &user.upn_key,
@@ -113,6 +152,8 @@ impl Write {
             &user.given_name,
             &user.family_name,
             &user.immutable_id,
+            user.anchor_source,
+            user.anchor_used_at,
             &user.password_hash,
             user.admin,
             user.enabled,

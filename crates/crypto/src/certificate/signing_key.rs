@@ -34,10 +34,20 @@ impl SigningKey {
         not_before: DateTime<Utc>,
         days: u32,
     ) -> Result<Self, KeyError> {
+        Self::generate_of_size(LEAST_BITS, common_name, not_before, days)
+    }
+
+    /// The same with an RSA key of `bits`, of which 4096 take a second or more.
+    pub fn generate_of_size(
+        bits: u32,
+        common_name: &str,
+        not_before: DateTime<Utc>,
+        days: u32,
+    ) -> Result<Self, KeyError> {
         let not_after = not_before
             .checked_add_signed(Duration::days(days.into()))
             .ok_or(KeyError::Validity)?;
-        let key = PKey::from_rsa(Rsa::generate(LEAST_BITS)?)?;
+        let key = PKey::from_rsa(Rsa::generate(bits)?)?;
         let x509 = self_signed(&key, &shorten(common_name)?, not_before, not_after)?;
         Ok(Self {
             key,
@@ -49,6 +59,11 @@ impl SigningKey {
     pub fn from_parts(certificate_der: &[u8], private_key_der: &[u8]) -> Result<Self, KeyError> {
         let certificate = Certificate::from_der(certificate_der)?;
         let key = PKey::private_key_from_der(private_key_der).map_err(KeyError::Unreadable)?;
+        Self::pair(certificate, key)
+    }
+
+    /// Puts the two together, if they belong together and may sign.
+    pub(super) fn pair(certificate: Certificate, key: PKey<Private>) -> Result<Self, KeyError> {
         match certificate.rsa_bits() {
             None => return Err(KeyError::NotRsa),
             Some(bits) if bits < LEAST_BITS => return Err(KeyError::TooShort { bits }),
@@ -143,7 +158,7 @@ pub enum KeyError {
 /// RFC 5280 appendix A.1, ub-common-name.
 const LONGEST_NAME: usize = 64;
 
-fn self_signed(
+pub(super) fn self_signed(
     key: &PKey<Private>,
     common_name: &str,
     not_before: DateTime<Utc>,
@@ -209,7 +224,7 @@ pub(crate) mod tests {
             .unwrap()
     }
 
-    fn elliptic() -> PKey<Private> {
+    pub(crate) fn elliptic() -> PKey<Private> {
         let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap()
     }

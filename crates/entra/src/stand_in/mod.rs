@@ -11,7 +11,7 @@ mod request;
 mod rst;
 mod saml;
 mod session;
-mod shelf;
+pub(crate) mod shelf;
 mod sign_out;
 mod start;
 mod token;
@@ -26,12 +26,14 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::checks::{self, Outstanding, Replay, Verdict, accept, logout};
-use crate::tenant::Tenant;
+use crate::graph::{self, Graph};
+use crate::guid;
+use crate::tenant::{Cloud, Tenant};
 use fetch::Fetch;
 use org_id::OrgIdKey;
 use pages::problem;
@@ -66,6 +68,7 @@ pub fn router(stand_in: StandIn) -> Router {
         .route("/{tenant}/discovery/v2.0/keys", get(openid::keys))
         .route("/{tenant}/oauth2/v2.0/token", post(token::version_2))
         .route("/{tenant}/oauth2/token", post(token::version_1))
+        .route("/graph/{*path}", any(graph::answer))
         .route("/assets/stand-in.css", get(pages::stylesheet))
         .route("/assets/send.js", get(pages::script))
         .fallback(async || {
@@ -92,10 +95,12 @@ pub fn router(stand_in: StandIn) -> Router {
 pub struct StandIn(Arc<Inner>);
 
 struct Inner {
-    tenant: Tenant,
+    /// The tenant is what Graph makes of it.
+    graph: Graph,
+    cloud: Cloud,
     base_url: String,
     tenant_id: String,
-    clock: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    clock: graph::Clock,
     outstanding: Shelf<Asked>,
     /// The blob of the context by the ID of its AuthnRequest.
     blobs: Shelf<String>,
@@ -124,11 +129,13 @@ impl StandIn {
         // Longer than a request counts, so that a late answer is told that it is late.
         let patience = TimeDelta::hours(2);
         let base_url = base_url.trim_end_matches('/');
+        let (tenant_id, clock) = (guid::of(base_url), Arc::new(clock));
         Self(Arc::new(Inner {
-            tenant,
+            graph: Graph::new(&tenant, base_url, tenant_id.clone(), clock.clone()),
+            cloud: tenant.cloud,
             base_url: base_url.to_owned(),
-            tenant_id: openid::guid_of(base_url),
-            clock: Box::new(clock),
+            tenant_id,
+            clock,
             outstanding: Shelf::new(patience),
             blobs: Shelf::new(patience),
             leaving: Shelf::new(patience),
@@ -139,8 +146,18 @@ impl StandIn {
         }))
     }
 
-    fn tenant(&self) -> &Tenant {
-        &self.0.tenant
+    /// Where the tenant is looked at and changed.
+    pub fn graph(&self) -> &Graph {
+        &self.0.graph
+    }
+
+    /// The tenant as it is now.
+    fn tenant(&self) -> Arc<Tenant> {
+        self.0.graph.tenant()
+    }
+
+    fn cloud(&self) -> &Cloud {
+        &self.0.cloud
     }
 
     fn base_url(&self) -> &str {
@@ -171,7 +188,7 @@ impl StandIn {
         let asked = by_context().or_else(by_id);
         let outstanding = asked.as_ref().map(|asked| &asked.outstanding);
         let mut replay = self.replay();
-        let verdict = accept(self.tenant(), body, outstanding, &mut replay, now);
+        let verdict = accept(&self.tenant(), body, outstanding, &mut replay, now);
         (verdict, asked)
     }
 

@@ -85,10 +85,3 @@ impl StandIn {
         base.split_once("://").map_or(base, |(_, host)| host)
     }
 }
-
-/// A GUID that belongs to a name.
-pub fn guid_of(name: &str) -> String {
-    let mut id = [0; 16];
-    id.copy_from_slice(&crypto::digest(name.as_bytes())[..16]);
-    uuid::Builder::from_custom_bytes(id).into_uuid().to_string()
-}

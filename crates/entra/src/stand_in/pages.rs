@@ -25,7 +25,7 @@ pub fn home(
         signed_in,
         user,
         notice,
-        tenant: stand_in.tenant(),
+        tenant: &stand_in.tenant(),
         clients: Client::ALL,
     };
     (status, html(&page)).into_response()

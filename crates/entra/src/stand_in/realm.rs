@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::request::Begin;
 use super::{StandIn, pages};
-use crate::tenant::{Domain, Federation, Protocol, domain_of};
+use crate::tenant::{Domain, Federation, Protocol, Tenant, domain_of};
 
 #[derive(Deserialize)]
 pub struct Version {
@@ -58,7 +58,8 @@ pub async fn legacy(
             "The request does not name a login.",
         );
     };
-    let found = stand_in.discover(&asked.login);
+    let tenant = stand_in.tenant();
+    let found = discover(&tenant, &asked.login);
     let (state, user_state) = if found.federation.is_some() {
         (3, 2)
     } else {
@@ -72,7 +73,7 @@ pub async fn legacy(
             .federation
             .and_then(|federation| federation.active_sign_in_uri.as_deref()),
         instance: stand_in.instance(),
-        audience: &stand_in.tenant().cloud.audience,
+        audience: &stand_in.cloud().audience,
         name_space_type: found.kind(),
         login: &found.login,
         domain: found.domain_name(),
@@ -141,27 +142,27 @@ impl LegacyRealm<'_> {
     }
 }
 
-impl StandIn {
-    /// Finds the domain that answers for an account, by what follows its `@`.
-    pub(super) fn discover(&self, login: &str) -> Discovery<'_> {
-        // An account is echoed in pages, JSON and XML: no controls, and no more than a UPN can have.
-        let login: String = login
-            .trim()
-            .chars()
-            .filter(|letter| !letter.is_control())
-            .take(1024)
-            .collect();
-        let domain = self.tenant().root_of_upn(&login);
-        Discovery {
-            federation: domain.and_then(|domain| domain.federation.as_ref()),
-            domain,
-            login,
-        }
+/// Finds the domain that answers for an account, by what follows its `@`.
+pub fn discover<'t>(tenant: &'t Tenant, login: &str) -> Discovery<'t> {
+    // An account is echoed in pages, JSON and XML: no controls, and no more than a UPN can have.
+    let login: String = login
+        .trim()
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(1024)
+        .collect();
+    let domain = tenant.root_of_upn(&login);
+    Discovery {
+        federation: domain.and_then(|domain| domain.federation.as_ref()),
+        domain,
+        login,
     }
+}
 
+impl StandIn {
     /// The name of the cloud as clients compare it: `microsoftonline.com`.
     pub(super) fn instance(&self) -> &str {
-        let reply = &self.tenant().cloud.reply;
+        let reply = &self.cloud().reply;
         let host = reply
             .split("://")
             .nth(1)
@@ -184,7 +185,8 @@ impl StandIn {
     }
 
     fn user_realm(&self, login: &str, version: Option<&str>) -> Response {
-        let found = self.discover(login);
+        let tenant = self.tenant();
+        let found = discover(&tenant, login);
         match version {
             Some("1.0") => Json(self.version_1(&found)).into_response(),
             Some("2.0" | "2.1") => Json(self.version_2(&found)).into_response(),
@@ -201,7 +203,7 @@ impl StandIn {
             "account_type": found.kind(),
             "domain_name": found.domain_name(),
             "cloud_instance_name": self.instance(),
-            "cloud_audience_urn": self.tenant().cloud.audience,
+            "cloud_audience_urn": self.cloud().audience,
         });
         if let Some(federation) = found.federation {
             realm["federation_protocol"] = json!(protocol_name(federation));

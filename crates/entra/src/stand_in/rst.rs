@@ -3,8 +3,8 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use zeroize::Zeroizing;
 
-use super::start::uuid;
 use crate::checks::windows::{Client, Endpoint, Version};
+use crate::guid;
 
 /// What a request says; the rest is how.
 pub struct Request<'a> {
@@ -131,12 +131,12 @@ impl Hand {
                 // The name has a capital in the specification; this client's has none, and counts for none.
                 message_id: "messageID",
                 quote: '\'',
-                token: format!("uuid-{}", uuid()),
+                token: format!("uuid-{}", guid::random()),
                 ..plain
             },
             Client::DotNet => Self {
                 timestamp: "MSATimeStamp",
-                token: format!("{short}-{}", uuid()),
+                token: format!("{short}-{}", guid::random()),
                 precision: SecondsFormat::Millis,
                 declaration: "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
                 ..plain
@@ -144,7 +144,7 @@ impl Hand {
             Client::Go => Self {
                 message_id: "messageID",
                 timestamp: "MSATimeStamp",
-                token: format!("{short}-{}", uuid()),
+                token: format!("{short}-{}", guid::random()),
                 precision: SecondsFormat::Millis,
                 ..plain
             },

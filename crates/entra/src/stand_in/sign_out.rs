@@ -9,10 +9,10 @@ use super::binding::{Frames, Parcel};
 use super::request::{SignOutAnswer, with_query};
 use super::saml::{self, Head};
 use super::session::Session;
-use super::start::uuid;
 use super::{StandIn, pages};
 use crate::checks::logout::{self, Arrived, Carried, LogoutRequest};
 use crate::checks::{Aadsts, Failure};
+use crate::guid;
 use crate::tenant::{Federation, Protocol};
 
 /// Ends the session here, then at the identity provider.
@@ -22,7 +22,8 @@ pub async fn begin(State(stand_in): State<StandIn>, session: Session) -> Respons
     let Some(person) = session.signed_in() else {
         return (cookie, pages::signed_out(HERE)).into_response();
     };
-    let domain = stand_in.tenant().domain(&person.domain);
+    let tenant = stand_in.tenant();
+    let domain = tenant.domain(&person.domain);
     let Some(federation) = domain.and_then(|domain| domain.federation.as_ref()) else {
         return (cookie, pages::signed_out(HERE)).into_response();
     };
@@ -32,7 +33,7 @@ pub async fn begin(State(stand_in): State<StandIn>, session: Session) -> Respons
             Redirect::to(&url).into_response()
         }
         Protocol::Saml => {
-            let id = format!("_{}", uuid());
+            let id = format!("_{}", guid::random());
             let head = stand_in.head(&id, federation);
             let index = person.session_index.as_deref();
             let request = saml::logout_request(&head, &person.immutable_id, index);
@@ -72,11 +73,12 @@ pub fn message(stand_in: &StandIn, arrived: Result<Option<Arrived>, Failure>) ->
 
 /// A domain wants that the sessions of a person end.
 fn asked(stand_in: &StandIn, carried: &Carried) -> Result<Response, Failure> {
-    let request = logout::request(stand_in.tenant(), carried, stand_in.now())?;
+    let tenant = stand_in.tenant();
+    let request = logout::request(&tenant, carried, stand_in.now())?;
     let ended = stand_in.end_sessions_of(&request);
     info!(sessions = ended.len(), "A domain signed somebody out");
 
-    let id = format!("_{}", uuid());
+    let id = format!("_{}", guid::random());
     let federation = request.realm.federation;
     let head = stand_in.head(&id, federation);
     let response = saml::logout_response(&head, &request.id);
@@ -96,7 +98,8 @@ fn asked(stand_in: &StandIn, carried: &Carried) -> Result<Response, Failure> {
 /// A domain says what became of our wish.
 fn answered(stand_in: &StandIn, carried: &Carried) -> Result<Response, Failure> {
     let now = stand_in.now();
-    let response = logout::response(stand_in.tenant(), carried, now)?;
+    let tenant = stand_in.tenant();
+    let response = logout::response(&tenant, carried, now)?;
     let asked = stand_in.0.leaving.take(&response.request_id, now);
     let domain = &response.domain;
     if asked.as_ref() != Some(domain) {
@@ -120,7 +123,7 @@ impl StandIn {
         Head {
             id,
             at: self.now(),
-            issuer: &self.tenant().cloud.audience,
+            issuer: &self.cloud().audience,
             destination: &federation.sign_out_uri,
         }
     }

@@ -8,11 +8,13 @@ use openssl::error::ErrorStack;
 use serde::Deserialize;
 
 use super::binding::{Frames, Parcel};
+use super::realm::discover;
 use super::request::{self, Ask, Begin, Binding, SignOutAnswer, Variant};
 use super::saml::Head;
 use super::session::Session;
 use super::{Asked, StandIn, pages, saml, sign_out, unreadable, wsfed};
 use crate::checks::{Outstanding, logout};
+use crate::guid;
 use crate::tenant::{Federation, Protocol};
 
 pub async fn home(State(stand_in): State<StandIn>, session: Session) -> Response {
@@ -68,7 +70,8 @@ pub async fn start(
             );
         }
     };
-    let found = stand_in.discover(&form.user);
+    let tenant = stand_in.tenant();
+    let found = discover(&tenant, &form.user);
     let refuse = |why: &str| pages::home(&stand_in, session.signed_in(), &found.login, Some(why));
     let Some(domain) = found.domain else {
         return refuse("This username may be incorrect. Make sure you typed it correctly.");
@@ -108,7 +111,8 @@ pub async fn smart_link(
     }
     match (link.wa.as_deref(), link.whr.as_deref()) {
         (Some("wsignin1.0"), Some(whr)) => {
-            let domain = stand_in.tenant().root_of(whr);
+            let tenant = stand_in.tenant();
+            let domain = tenant.root_of(whr);
             let federation = domain.and_then(|domain| domain.federation.as_ref());
             match (domain, federation) {
                 (Some(domain), Some(federation)) => {
@@ -166,7 +170,7 @@ impl StandIn {
             wctx: &outstanding.context,
             with_reply: begin.with_reply,
         };
-        request.url(&self.tenant().cloud, federation)
+        request.url(self.cloud(), federation)
     }
 
     /// A SAML 2.0 request on its way, which is remembered.
@@ -176,12 +180,12 @@ impl StandIn {
         federation: &Federation,
         begin: &Begin,
     ) -> Result<Response, ErrorStack> {
-        let id = format!("_{}", uuid());
+        let id = format!("_{}", guid::random());
         let address = &federation.passive_sign_in_uri;
         let head = Head {
             id: &id,
             at: self.now(),
-            issuer: &self.tenant().cloud.audience,
+            issuer: &self.cloud().audience,
             destination: address,
         };
         let request = saml::authn_request(&head, begin.ask, begin.saml);
@@ -213,7 +217,7 @@ impl StandIn {
             domain: domain.to_owned(),
             fresh: begin.ask.fresh(),
             mfa: begin.ask == Ask::MultiFactor,
-            client_request_id: uuid(),
+            client_request_id: guid::random(),
         };
         if let Some(id) = request_id {
             self.0.blobs.put(id.to_owned(), blob.clone(), now);
@@ -225,10 +229,4 @@ impl StandIn {
         self.0.outstanding.put(blob, asked, now);
         outstanding
     }
-}
-
-pub(super) fn uuid() -> String {
-    uuid::Builder::from_random_bytes(crypto::random::bytes())
-        .into_uuid()
-        .to_string()
 }

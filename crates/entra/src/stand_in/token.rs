@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::start::uuid;
 use super::{StandIn, unreadable};
 use crate::checks::{Aadsts, Grant, SignedIn, Verdict, redeem};
+use crate::guid;
 
 /// How long an access token would count.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
@@ -102,7 +102,7 @@ fn correlation_id(headers: &HeaderMap) -> String {
         .get("client-request-id")
         .and_then(|value| value.to_str().ok())
         .filter(|value| uuid::Uuid::try_parse(value).is_ok())
-        .map_or_else(uuid, str::to_owned)
+        .map_or_else(guid::random, str::to_owned)
 }
 
 /// Why there are no tokens (RFC 6749 §5.2), with Microsoft's code.
@@ -181,7 +181,7 @@ impl StandIn {
     /// Judges an assertion that was brought for tokens.
     pub(super) fn redeem(&self, grant: Grant, assertion: &str) -> Verdict {
         redeem(
-            self.tenant(),
+            &self.tenant(),
             grant,
             assertion,
             &mut self.replay(),
@@ -260,5 +260,5 @@ fn demanded<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, Refusal> 
 
 /// The same for the same person, as Entra ID's are.
 fn object_id(person: &SignedIn) -> String {
-    super::openid::guid_of(&person.immutable_id)
+    guid::of(&person.immutable_id)
 }

@@ -11,13 +11,14 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::pages::{End, Line, Stage};
+use super::realm::discover;
 use super::rst::Request;
-use super::start::uuid;
 use super::{StandIn, pages, unreadable};
 use crate::checks::windows::{
     Answer, Asked, Client, Endpoint, Fetched, Step, Version, answer, mex, realm,
 };
 use crate::checks::{Grant, Verdict};
+use crate::guid;
 use crate::tenant::Federation;
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -50,13 +51,14 @@ pub async fn sign_in(
         .into_iter()
         .find(|client| Some(client.value()) == form.client.as_deref())
         .unwrap_or(Client::Windows);
-    let found = stand_in.discover(&form.user);
+    let tenant = stand_in.tenant();
+    let found = discover(&tenant, &form.user);
     let mut walk = Walk {
         stand_in: &stand_in,
         client,
         user: &found.login,
         password: &form.password,
-        correlation_id: &uuid(),
+        correlation_id: &guid::random(),
         stages: Vec::new(),
     };
     let end = walk.go(found.federation).await;
@@ -115,13 +117,13 @@ impl Walk<'_> {
             return failed(&step);
         };
 
-        let message_id = format!("urn:uuid:{}", uuid());
+        let message_id = format!("urn:uuid:{}", guid::random());
         let fetched = self.password(endpoint, &message_id).await;
         let asked = Asked {
             client: self.client,
             version: endpoint.version,
             message_id: &message_id,
-            cloud: &self.stand_in.tenant().cloud,
+            cloud: self.stand_in.cloud(),
             federation,
         };
         let step = answer(&asked, &fetched, self.stand_in.now());
@@ -171,7 +173,7 @@ impl Walk<'_> {
             message_id,
             user: self.user,
             password: self.password,
-            audience: &self.stand_in.tenant().cloud.audience,
+            audience: &self.stand_in.cloud().audience,
             now: self.stand_in.now(),
         };
         let (envelope, action) = (request.envelope(), request.action());

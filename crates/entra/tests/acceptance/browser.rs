@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use chrono::TimeDelta;
-use entra::{StandIn, Tenant, router};
+use entra::{Graph, StandIn, Tenant, router};
 use scraper::{Html, Selector};
 use tower::ServiceExt as _;
 
@@ -16,6 +16,7 @@ use crate::token::{Scene, body, now, tenant};
 /// A browser with one cookie, in front of a stand-in whose clock stands still.
 pub struct Browser {
     router: axum::Router,
+    pub graph: Graph,
     pub minutes: Arc<AtomicI64>,
     pub cookie: Option<String>,
 }
@@ -39,8 +40,10 @@ impl Browser {
         let minutes = Arc::new(AtomicI64::new(0));
         let passed = Arc::clone(&minutes);
         let clock = move || now() + TimeDelta::minutes(passed.load(Ordering::Relaxed));
+        let stand_in = StandIn::new(tenant, base_url, clock);
         Self {
-            router: router(StandIn::new(tenant, base_url, clock)),
+            graph: stand_in.graph().clone(),
+            router: router(stand_in),
             minutes,
             cookie: None,
         }

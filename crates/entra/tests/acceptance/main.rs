@@ -4,6 +4,7 @@ mod browser;
 mod changes;
 mod checks;
 mod grant;
+mod graph;
 mod judged;
 mod realm;
 mod saml;

@@ -3,15 +3,17 @@
 use protocol::names;
 use store::{
     Acs, Active, App, AppKind, AttributeRule, Issuer, LogoutService, NameIdRule, Protocol,
-    SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, WsFedSettings,
+    SamlAttributeRule, SamlBinding, SamlSettings, Signed, Source, Stage, WsFedSettings,
 };
 
+use super::domains::must_be_free;
 use super::{AppInfo, acs_urls};
 use crate::audit::Entry;
 use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::parse::{self, Domain};
-use crate::{Idp, Origin, saml, signing_keys};
+use crate::signing_keys::{self, NewKey};
+use crate::{Idp, Origin, saml};
 
 /// A Microsoft 365 domain to be federated.
 pub struct NewMicrosoft365 {
@@ -54,13 +56,7 @@ pub struct NewSaml {
 impl Idp {
     /// Microsoft 365 is a template: a WS-Federation app whose realm, reply and claims are Entra's.
     pub async fn add_microsoft365(&self, new: NewMicrosoft365, origin: &Origin) -> Result<AppInfo> {
-        let domain = Domain::parse(&new.domain)?;
-        if domain.is_within("onmicrosoft.com") {
-            return Err(Error::Invalid(
-                "an onmicrosoft.com domain cannot be federated; name a domain of your own"
-                    .to_owned(),
-            ));
-        }
+        let domain = Domain::to_federate(&new.domain)?;
         let entra_url = match &new.entra_url {
             Some(url) => parse::reply_url("address of Entra", url)?
                 .trim_end_matches('/')
@@ -215,26 +211,12 @@ impl Idp {
     }
 
     async fn add_app(&self, app: App, issuer: Issuer, origin: &Origin) -> Result<AppInfo> {
-        let common_name = format!(
-            "Countersign signing {}",
-            issuer.domain.as_deref().unwrap_or(&app.id)
-        );
-        let key = signing_keys::first_key(
-            self.master_key.clone(),
-            app.id.clone(),
-            common_name,
-            self.now(),
-        )
-        .await?;
+        let common_name = signing_keys::common_name(&app.id, Some(&issuer));
+        let key = self
+            .make_key(&app.id, Stage::Current, common_name, NewKey::default())
+            .await?;
         let mut write = self.store.write().await?;
-        if let Some(domain) = &issuer.domain
-            && let Some(taken) = write.issuer_of_domain(domain).await?
-        {
-            return Err(Error::Invalid(format!(
-                "{domain} is already served by the application {}; a domain has one federation",
-                taken.app_id
-            )));
-        }
+        must_be_free(&mut write, &issuer).await?;
         write.add_app(&app, std::slice::from_ref(&issuer)).await?;
         write.add_signing_key(&key).await?;
         let entry = Entry::new("app.added", origin)
@@ -252,7 +234,7 @@ impl Idp {
         };
         write.append_audit(&entry.at(self.now())).await?;
         write.commit().await?;
-        self.info(app, &[issuer], &key, &[])
+        self.info(app, &[issuer], &[key], &[])
     }
 }
 
@@ -283,6 +265,18 @@ fn entra_by_saml(cloud: Cloud, entra_url: &str) -> SamlSettings {
         sign: Signed::Assertion,
         ..saml::blank(cloud.audience(), name_id)
     }
+}
+
+/// What is another in each cloud: who tokens are for, and where they are posted.
+pub(super) fn move_to_cloud(app: &mut App, cloud: Cloud) {
+    let entra_url = cloud.entra_url();
+    app.saml = Some(entra_by_saml(cloud, entra_url));
+    if let Some(wsfed) = &mut app.wsfed {
+        cloud.audience().clone_into(&mut wsfed.realm);
+        wsfed.replies = vec![login_address(entra_url)];
+    }
+    app.cloud = Some(cloud.as_str().to_owned());
+    app.entra_url = Some(entra_url.to_owned());
 }
 
 /// The one address at which Entra takes tokens of every kind.

@@ -3,12 +3,14 @@
 use protocol::saml2;
 use serde::Serialize;
 use store::{
-    Active, App, AppKind, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
+    Active, App, AppKind, Issuer, LogoutService, Protocol, SamlBinding, SamlSettings, Signed, User,
 };
 
-use super::add::{acs, name_id_rule, saml_attributes};
+use super::add::{acs, move_to_cloud, name_id_rule, saml_attributes};
+use super::domains::{issuer_must_be_free, issuer_to_change, meant_domain};
 use super::{AppInfo, find_app};
 use crate::audit::Entry;
+use crate::cloud::Cloud;
 use crate::error::{Error, Result};
 use crate::people::find_user;
 use crate::saml::{self, Change, Import};
@@ -20,8 +22,11 @@ pub struct AppChange {
     pub label: Option<String>,
     pub enabled: Option<bool>,
     pub protocol: Option<Protocol>,
+    pub cloud: Option<Cloud>,
     pub slug: Option<String>,
     pub issuer: Option<String>,
+    /// The domain whose issuer changes; needed when there are several.
+    pub domain: Option<String>,
     pub active: ActiveChange,
     pub saml: SamlChange,
 }
@@ -104,12 +109,6 @@ impl Idp {
     ) -> Result<AppInfo> {
         let mut write = self.store.write().await?;
         let before = find_app(&mut write, reference).await?;
-        let issuer = write
-            .issuers_of(&before.id)
-            .await?
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
         let after = changed(&before, &change)?;
         let mut entry = Entry::new("app.changed", origin).app(&before.id);
         if let Some(admin) = admin {
@@ -120,6 +119,17 @@ impl Idp {
         }
         if let Some(new) = &change.issuer {
             let new = parse::uri("issuer", new)?;
+            let issuers = write.issuers_of(&before.id).await?;
+            let meant = meant_domain(&issuers, reference, change.domain.as_deref());
+            let issuer = issuer_to_change(&issuers, meant)?;
+            let replaced = Issuer {
+                issuer: new.clone(),
+                ..issuer.clone()
+            };
+            issuer_must_be_free(&mut write, &replaced).await?;
+            if let Some(domain) = issuer.domain.as_deref().filter(|_| issuers.len() > 1) {
+                entry = entry.with("domain", domain);
+            }
             entry = entry.with("issuer", format!("{} -> {new}", issuer.issuer));
             write.set_issuer(&before.id, &issuer.issuer, &new).await?;
         }
@@ -230,6 +240,14 @@ fn changed(before: &App, change: &AppChange) -> Result<App> {
             ));
         }
         app.protocol = protocol;
+    }
+    if let Some(cloud) = change.cloud {
+        if app.kind != AppKind::M365 {
+            return Err(Error::Invalid(
+                "only a Microsoft 365 application is in a cloud of Microsoft".to_owned(),
+            ));
+        }
+        move_to_cloud(&mut app, cloud);
     }
     change_active(&mut app, &change.active)?;
     if let Some(slug) = change.slug.as_deref().map(unless_none) {
@@ -404,6 +422,11 @@ fn differences(before: &App, after: &App) -> Vec<(&'static str, String, String)>
             "protocol",
             before.protocol.to_string(),
             after.protocol.to_string(),
+        ),
+        (
+            "cloud",
+            before.cloud.clone().unwrap_or_default(),
+            after.cloud.clone().unwrap_or_default(),
         ),
         (
             "slug",

@@ -12,7 +12,7 @@ use crate::claims;
 use crate::error::{Error, Record, Refusal, Result};
 use crate::issue::{Answer, Grant, algorithm, sign};
 use crate::sessions::SessionToken;
-use crate::sign_on::{Look, PostBack, SignOn, check_enabled, no_key};
+use crate::sign_on::{Look, PostBack, SignOn, check_enabled, issuer_of, no_issuer, no_key};
 use crate::{Idp, Origin};
 
 impl Idp {
@@ -56,6 +56,9 @@ impl Idp {
         origin: &Origin,
     ) -> Result<SignOn> {
         let app = look.app.clone();
+        // Who is signed in decides in whose name a status is told, or else who is said to be coming.
+        let signed_in = look.person.as_ref().map(|person| person.user.upn.clone());
+        let upn = signed_in.or_else(|| request.username.clone());
         let denied = match self.try_answer(look, request, asked_at, origin).await {
             Ok(Ok(sign_on)) => return Ok(sign_on),
             Ok(Err(denied)) => denied,
@@ -65,7 +68,9 @@ impl Idp {
         self.record_token_refusal(&app.id, &denied.refusal, origin)
             .await?;
         match (status_of(&denied.refusal, &app, request), denied.acs) {
-            (Some(status), Some(acs)) => self.deny(&app, request, acs, status).await,
+            (Some(status), Some(acs)) => {
+                self.deny(&app, request, upn.as_deref(), acs, status).await
+            }
             _ => Err(Error::Refused(denied.refusal, Record::Written)),
         }
     }
@@ -140,10 +145,11 @@ impl Idp {
         &self,
         app: &App,
         request: &Request,
+        upn: Option<&str>,
         acs: String,
         status: Status<'_>,
     ) -> Result<SignOn> {
-        let (issuer, key) = self.voice(app).await?;
+        let (issuer, key) = self.voice(app, upn).await?;
         let response = saml2::Response {
             id: &crypto::random::xml_id(),
             issued_at: self.now(),
@@ -159,22 +165,24 @@ impl Idp {
         Ok(SignOn::Post(post(app, &acs, &response, request)))
     }
 
-    /// In whose name an app is spoken to when it is about nobody in particular, and the key for it.
+    /// In whose name an app is spoken to about a person, and the key for it: the issuer of their domain, and
+    /// about nobody, or somebody of no domain of the app, its first one.
     pub(crate) async fn voice(
         &self,
         app: &App,
+        upn: Option<&str>,
     ) -> Result<(String, std::sync::Arc<crypto::certificate::SigningKey>)> {
         let mut read = self.store.read().await?;
         let issuers = read.issuers_of(&app.id).await?;
-        let issuer = issuers
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::broken(std::io::Error::other("the application has no issuer")))?;
+        let issuer = upn
+            .and_then(|upn| issuer_of(upn, &issuers))
+            .or_else(|| issuers.first())
+            .ok_or_else(no_issuer)?;
         let key = read
             .current_signing_key(&app.id)
             .await?
             .ok_or_else(no_key)?;
-        Ok((issuer.issuer, self.open_key(&key)?))
+        Ok((issuer.issuer.clone(), self.open_key(&key)?))
     }
 }
 

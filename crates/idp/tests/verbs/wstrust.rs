@@ -11,7 +11,7 @@ const PC: &str = "192.0.2.1";
 
 /// A request as a Windows PC sends it; each test changes what it is about.
 #[derive(Clone)]
-struct Rst {
+pub struct Rst {
     version: Version,
     app_id: String,
     upn: String,
@@ -25,7 +25,7 @@ struct Rst {
 
 impl Contoso {
     /// Contoso, where a password alone opens Microsoft 365.
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         Self::open_with(PasswordPool::new(2)).await
     }
 
@@ -36,7 +36,7 @@ impl Contoso {
         contoso
     }
 
-    fn rst(&self, upn: &str, password: &str) -> Rst {
+    pub fn rst(&self, upn: &str, password: &str) -> Rst {
         let now = self.idp.now();
         Rst {
             version: Version::Feb2005,
@@ -51,7 +51,7 @@ impl Contoso {
         }
     }
 
-    async fn send(&self, rst: &Rst, source: &str) -> Result<String, Declined> {
+    pub async fn send(&self, rst: &Rst, source: &str) -> Result<String, Declined> {
         let envelope = rst.text();
         let message = Arrived {
             app_id: &rst.app_id,
@@ -150,6 +150,7 @@ fn fault_of(fault: &str) -> &str {
 async fn a_password_gets_a_token_of_this_moment_and_leaves_no_session() {
     let contoso = Contoso::open().await;
     let rst = contoso.rst("alice@contoso.com", PASSWORD);
+    let first = contoso.idp.now();
     for (rst, via) in [
         (rst.clone(), "ws-trust-2005"),
         (rst.speaking_13(&contoso), "ws-trust-13"),
@@ -185,6 +186,8 @@ async fn a_password_gets_a_token_of_this_moment_and_leaves_no_session() {
         }
         contoso.clock.advance(TimeDelta::seconds(1));
     }
+    let anchors = contoso.idp.anchors(None).await.expect("anchors");
+    assert_eq!(anchors[0].used_at, Some(first));
     let line = contoso.disable("alice@contoso.com").await;
     assert_eq!(line.details["sessions_ended"], 0);
 }

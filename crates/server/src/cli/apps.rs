@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use idp::Origin;
 use idp::apps::{
     ActiveChange, AppChange, AppInfo, NewMicrosoft365, NewSaml, NewWsFed, Preview, SamlChange,
 };
+use idp::certificates::CertificateInfo;
 use idp::cloud::Cloud;
+use idp::federate::{Action, Choices, Flavor, MfaBehavior, PromptLogin};
+use idp::rescue::RescueState;
 use idp::saml::Import;
-use idp::{Origin, federate};
 use serde::Serialize;
 
+use super::domains::{self, Compare, Domain};
 use super::{Here, lines};
 
 #[derive(Subcommand)]
@@ -32,8 +36,22 @@ pub enum App {
         /// Its id, its domain, or its label.
         app: String,
     },
-    /// Print the PowerShell that federates a Microsoft 365 domain.
-    Commands { app: String },
+    /// Print a script of the run-book: what to paste to federate a Microsoft 365 domain, to look after it, and to go back.
+    Commands(Commands),
+    /// Write the rescue pack of a Microsoft 365 domain: the way back to Microsoft while this server is gone.
+    Rescue {
+        app: String,
+        /// The ZIP file to write, over an older one too; rescue-DOMAIN.zip here without it, and - is standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Add, remove and list the domains of a Microsoft 365 application.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// List who may use a Microsoft 365 application and is of none of its domains.
+    CheckUsers { app: String },
+    /// Compare what Microsoft has stored about a domain with what it should be. Exit code 0: the same; 2: it differs.
+    Compare(Compare),
     /// Change settings of an application; those that are not named stay. “none” clears what may be absent.
     Set(Box<Set>),
     /// Show what a user's token of an application would say.
@@ -44,6 +62,9 @@ pub enum App {
         /// Sign it with the application's key.
         #[arg(long)]
         signed: bool,
+        /// In the name of this domain, when the application has several.
+        #[arg(long)]
+        domain: Option<String>,
     },
     /// Import a SAML service provider's metadata again, and show what that changes. What was demanded
     /// before stays demanded, whatever the file says.
@@ -55,6 +76,28 @@ pub enum App {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// One script of the run-book.
+#[derive(Args)]
+pub struct Commands {
+    /// Its id, its domain, or its label.
+    app: String,
+    /// check, enable, show, rotate, promote, disable, restore or users.
+    #[arg(long, default_value = "enable")]
+    action: Action,
+    /// graph (PowerShell with the cmdlets of Microsoft.Graph), rest (PowerShell without them), curl (bash) or manual.
+    #[arg(long, default_value = "graph")]
+    flavor: Flavor,
+    /// Whose second factor counts (federatedIdpMfaBehavior): accept, enforce or reject.
+    #[arg(long, default_value = "accept")]
+    mfa: MfaBehavior,
+    /// How Microsoft asks for a fresh sign-in (promptLoginBehavior): native, translate or disabled.
+    #[arg(long, default_value = "native")]
+    prompt: PromptLogin,
+    /// The domain, when the application has several.
+    #[arg(long)]
+    domain: Option<String>,
 }
 
 /// The settings that can change.
@@ -71,12 +114,18 @@ pub struct Set {
     /// Microsoft 365: the protocol that the federation commands set up.
     #[arg(long)]
     protocol: Option<Speaks>,
+    /// Microsoft 365: worldwide, china or usgov.
+    #[arg(long)]
+    cloud: Option<Cloud>,
     /// Another name for the id in the SAML addresses: /saml2/SLUG.
     #[arg(long)]
     slug: Option<String>,
     /// Our issuer (entity id) for this application. The other side must be told before it takes tokens again.
     #[arg(long)]
     issuer: Option<String>,
+    /// Microsoft 365: the domain whose issuer changes, when there are several.
+    #[arg(long, requires = "issuer")]
+    domain: Option<String>,
     /// WS-Federation: whether a user name and a password alone get a token, by WS-Trust. For Windows and scripts.
     #[arg(long)]
     active: Option<Switch>,
@@ -155,8 +204,10 @@ impl Set {
                 Speaks::Wsfed => store::Protocol::Wsfed,
                 Speaks::Saml => store::Protocol::Saml,
             }),
+            cloud: self.cloud,
             slug: self.slug,
             issuer: self.issuer,
+            domain: self.domain,
             active: ActiveChange {
                 on: on(self.active),
                 networks: self.active_from,
@@ -194,14 +245,18 @@ impl Set {
 }
 
 /// A file's contents, or standard input's; more than any metadata has is not read.
-fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    const LARGEST: u64 = 16 << 20;
+pub(super) fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    file_up_to(path, 16 << 20)
+}
+
+/// The first bytes of a file, or of standard input.
+pub(super) fn file_up_to(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().take(LARGEST).read_to_end(&mut bytes)?;
+        std::io::stdin().take(most).read_to_end(&mut bytes)?;
     } else {
         std::fs::File::open(path)
-            .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
+            .and_then(|file| file.take(most).read_to_end(&mut bytes))
             .with_context(|| format!("cannot read {}", path.display()))?;
     }
     Ok(bytes)
@@ -289,9 +344,14 @@ impl App {
                 let preview = here.idp.preview(&app, &user).await?;
                 return here.out.print(&preview, || previewed(&preview));
             }
-            Self::Metadata { app, signed } => {
-                let app = here.idp.app(&app).await?;
-                let metadata = here.idp.saml_metadata(&app.id, signed).await?;
+            Self::Metadata {
+                app: reference,
+                signed,
+                domain,
+            } => {
+                let app = here.idp.app(&reference).await?;
+                let domain = app.domain_meant(&reference, domain.as_deref())?;
+                let metadata = here.idp.saml_metadata(&app.id, domain, signed).await?;
                 return here.out.print(
                     &Document {
                         metadata: &metadata,
@@ -314,7 +374,18 @@ impl App {
             }
             Self::Grant { app, group } => here.idp.grant(&app, &group, &origin).await?,
             Self::Revoke { app, group } => here.idp.revoke(&app, &group, &origin).await?,
-            Self::Show { app } => here.idp.app(&app).await?,
+            Self::Show { app } => {
+                let app = here.idp.app(&app).await?;
+                let rescue = here.idp.rescue_state(app.clone()).await?;
+                let words = || shown(&app) + &rescue.as_ref().map(in_words).unwrap_or_default();
+                return here.out.print(
+                    &Shown {
+                        app: &app,
+                        rescue: rescue.as_ref(),
+                    },
+                    words,
+                );
+            }
             Self::List => {
                 let apps = here.idp.apps().await?;
                 return here.out.print(&apps, || {
@@ -323,13 +394,11 @@ impl App {
                     })
                 });
             }
-            Self::Commands { app } => {
-                let script =
-                    federate::commands(&here.idp.federation_of(here.idp.app(&app).await?)?);
-                return here
-                    .out
-                    .print(&Script { script: &script }, || script.clone());
-            }
+            Self::Domain(command) => return command.run(here, &origin).await,
+            Self::CheckUsers { app } => return domains::check_users(here, &app).await,
+            Self::Compare(command) => return command.run(here).await,
+            Self::Commands(command) => return command.run(here).await,
+            Self::Rescue { app, output } => return rescue(here, &app, output, &origin).await,
         };
         here.out.print(&app, || shown(&app))
     }
@@ -400,9 +469,104 @@ impl Add {
     }
 }
 
+impl Commands {
+    async fn run(self, here: &Here) -> anyhow::Result<()> {
+        let choices = Choices {
+            action: self.action,
+            flavor: self.flavor,
+            mfa: self.mfa,
+            prompt: self.prompt,
+        };
+        let app = here.idp.app(&self.app).await?;
+        let domain = app.domain_meant(&self.app, self.domain.as_deref())?;
+        let domain = domain.map(str::to_owned);
+        let book = here.idp.run_book(app, domain.as_deref(), choices).await?;
+        let script = book.script()?;
+        let result = Printed {
+            script: &script,
+            action: self.action.as_str(),
+            flavor: self.flavor.as_str(),
+        };
+        here.out.print(&result, || script.clone())
+    }
+}
+
+/// Writes the pack first, and remembers that somebody has it when they have.
+async fn rescue(
+    here: &Here,
+    app: &str,
+    output: Option<PathBuf>,
+    origin: &Origin,
+) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let app = here.idp.app(app).await?;
+    let id = app.id.clone();
+    let pack = here.idp.rescue_pack(app)?;
+    let path = output.unwrap_or_else(|| PathBuf::from(&pack.file_name));
+    let is_stdout = path == Path::new("-");
+    if is_stdout {
+        std::io::stdout().write_all(&pack.bytes)?;
+    } else {
+        std::fs::write(&path, &pack.bytes)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    here.idp
+        .remember_rescue_pack(&id, &pack, None, origin)
+        .await?;
+    if is_stdout {
+        return Ok(());
+    }
+    let written = WrittenPack {
+        file: &path.to_string_lossy(),
+        version: &pack.version,
+        size: pack.bytes.len(),
+    };
+    here.out.print(&written, || {
+        format!(
+            "Wrote {}, version {}. Keep it where it can be read while nobody can sign in.",
+            written.file, written.version
+        )
+    })
+}
+
 #[derive(Serialize)]
-struct Script<'a> {
+struct WrittenPack<'a> {
+    file: &'a str,
+    version: &'a str,
+    size: usize,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    app: &'a AppInfo,
+    rescue: Option<&'a RescueState>,
+}
+
+/// Whether somebody has the present rescue pack.
+fn in_words(rescue: &RescueState) -> String {
+    let state = match &rescue.stored {
+        None => "nobody has it; use “countersign app rescue”".to_owned(),
+        Some(stored) => format!(
+            "{}, stored {} by {}{}",
+            stored.version,
+            stored.stored_at.format("%Y-%m-%d"),
+            stored.stored_by.as_deref().unwrap_or("the command line"),
+            if rescue.up_to_date {
+                String::new()
+            } else {
+                format!("; out of date, the present one is {}", rescue.version)
+            }
+        ),
+    };
+    format!("{:<21}{state}\n", "Rescue pack")
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
     script: &'a str,
+    action: &'a str,
+    flavor: &'a str,
 }
 
 #[derive(Serialize)]
@@ -451,7 +615,7 @@ fn previewed(preview: &Preview) -> String {
     text
 }
 
-fn shown(app: &AppInfo) -> String {
+pub(super) fn shown(app: &AppInfo) -> String {
     let groups = if app.groups.is_empty() {
         "nobody; use “countersign app grant”".to_owned()
     } else {
@@ -460,6 +624,8 @@ fn shown(app: &AppInfo) -> String {
     let protocol =
         (app.wsfed_url.is_some() && app.saml.is_some()).then(|| app.protocol.to_string());
     let saml = app.saml.as_ref();
+    let until = |stage| app.certificate(stage).map(CertificateInfo::until_in_words);
+    let several = app.domains.len() > 1;
     let lines = [
         ("Id", Some(app.id.clone())),
         ("Kind", Some(app.kind_in_words().to_owned())),
@@ -470,8 +636,9 @@ fn shown(app: &AppInfo) -> String {
         ),
         ("Protocol", protocol),
         ("Slug", app.slug.clone()),
-        ("Domain", app.domain.clone()),
-        ("Issuer", Some(app.issuer.clone())),
+        ("Domain", app.domain.clone().filter(|_| !several)),
+        ("Issuer", Some(app.issuer.clone()).filter(|_| !several)),
+        ("Domains", several.then(|| domains::listed(&app.domains))),
         ("Realm", app.realm.clone()),
         (
             "Reply addresses",
@@ -510,16 +677,24 @@ fn shown(app: &AppInfo) -> String {
         ),
         ("Commands", app.commands_url.clone()),
         ("Thumbprint", Some(app.certificate_thumbprint.clone())),
+        ("Certificate until", until(store::Stage::Current)),
         (
-            "Certificate until",
-            Some(app.certificate_expires_at.format("%Y-%m-%d").to_string()),
+            "Next certificate",
+            app.certificate(store::Stage::Next)
+                .map(|next| next.thumbprint.clone()),
+        ),
+        ("  valid until", until(store::Stage::Next)),
+        (
+            "Replaced certificate",
+            app.certificate(store::Stage::Retired)
+                .map(|old| old.thumbprint.clone()),
         ),
         ("Granted to", Some(groups)),
     ];
     let mut text = String::new();
     for (name, value) in lines {
         if let Some(value) = value {
-            let _ = writeln!(text, "{name:<20}{value}");
+            let _ = writeln!(text, "{name:<21}{value}");
         }
     }
     text

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
+use idp::expiry::{Due, InUse, Reminders};
 use idp::{Clock, Idp};
 use serde::Serialize;
 
@@ -40,11 +42,12 @@ pub async fn serve(mut config: Config, out: &Out) -> anyhow::Result<()> {
         setup_link: idp.setup_link().await?,
     };
     out.print(&welcome, || welcome.in_words())?;
-    tokio::spawn(purge_now_and_then(idp.clone()));
+    tokio::spawn(look_after(idp.clone()));
     let app = App {
         idp,
         trusted_proxies: config.trusted_proxies.clone().into(),
         proxies_only: config.tls.is_none() && !config.listen.ip().is_loopback(),
+        metrics_networks: config.metrics_networks.clone().into(),
         demo: false,
     };
     tracing::info!(listen = %config.listen, public_url = %public_url, tls = config.tls.is_some(), "Serving");
@@ -76,12 +79,103 @@ pub async fn demo(options: Demo, out: &Out) -> anyhow::Result<()> {
     demo::run(options.listen, options.entra_listen, out).await
 }
 
-/// What has expired is forgotten every ten minutes.
-async fn purge_now_and_then(idp: Idp) {
+/// Every ten minutes what has expired is forgotten, and somebody is told what is going to.
+async fn look_after(idp: Idp) {
+    let mut reminders = Reminders::default();
     loop {
         if let Err(error) = idp.purge().await {
             tracing::warn!(%error, "Could not remove what has expired; trying again later");
         }
+        match idp.certificates_in_use().await {
+            Ok(certificates) => remind(&mut reminders, &certificates, idp.now()),
+            Err(error) => {
+                tracing::warn!(%error, "Could not look at the signing certificates; trying again later");
+            }
+        }
         tokio::time::sleep(Duration::from_mins(10)).await;
+    }
+}
+
+/// A line about each certificate that somebody has to hear of now.
+fn remind(reminders: &mut Reminders, certificates: &[InUse], now: DateTime<Utc>) {
+    for certificate in reminders.now_due(certificates, now) {
+        let InUse {
+            app_id,
+            thumbprint,
+            what_to_do,
+            ..
+        } = certificate;
+        let days = certificate.seconds_left(now).div_euclid(86_400);
+        let said = certificate.sentence(now);
+        if certificate.due(now).is_some_and(Due::is_urgent) {
+            tracing::error!(app = %app_id, thumbprint, days, "{said} {what_to_do}");
+        } else {
+            tracing::warn!(app = %app_id, thumbprint, days, "{said} {what_to_do}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use chrono::TimeDelta;
+    use store::Stage;
+
+    use super::*;
+
+    /// What is logged meanwhile.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("nobody panics with it").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_certificate_near_its_end_has_a_line_a_day_that_gets_louder() {
+        let start = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let certificate = InUse {
+            app_id: "0123456789abcdef01234567".to_owned(),
+            label: "Contoso 365".to_owned(),
+            stage: Stage::Current,
+            thumbprint: "AB12".to_owned(),
+            not_after: start + TimeDelta::days(10),
+            what_to_do: "Make its successor".to_owned(),
+        };
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer({
+                let log = log.clone();
+                move || log.clone()
+            })
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut reminders = Reminders::default();
+            for hour in 0..24 * 5 {
+                let now = start + TimeDelta::hours(hour);
+                remind(&mut reminders, std::slice::from_ref(&certificate), now);
+            }
+        });
+        let text = log.0.lock().expect("nobody panics with it").clone();
+        let text = String::from_utf8(text).expect("text");
+        let levels: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("app=0123456789abcdef01234567") && line.contains("AB12"))
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect();
+        assert_eq!(levels, ["WARN", "WARN", "WARN", "ERROR", "ERROR"], "{text}");
+        assert!(
+            text.contains("expires in 7 days") && text.contains("days=6"),
+            "{text}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::extract::Browser;
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::page;
+use crate::routes::{domains_in_words, expiring, page};
 
 /// `GET /`
 pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Response, Failure> {
@@ -21,7 +21,9 @@ pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Respon
     } else {
         Vec::new()
     };
+    let expiring = administered.iter().flat_map(|shown| expiring(&app, shown));
     let html = page(&pages::Portal {
+        expiring: expiring.collect(),
         display_name: person.user.display_name,
         upn: person.user.upn,
         tiles: tiles
@@ -36,8 +38,8 @@ pub async fn show(State(app): State<App>, mut browser: Browser) -> Result<Respon
             .into_iter()
             .map(|app| pages::AdminApp {
                 kind: app.kind_in_words().to_owned(),
+                domain: domains_in_words(&app),
                 label: app.label,
-                domain: app.domain.unwrap_or_default(),
                 commands_href: app.commands_url,
                 windows_href: app.active.map(|_| format!("/wsfed/{}/windows", app.id)),
                 metadata_href: app.federation_metadata_url,

@@ -96,7 +96,7 @@ async fn answer(
         )
         .await?;
     match arrival.message.clone() {
-        Message::SignOn(request) => sign_in(app, browser, arrival, request).await,
+        Message::SignOn(request) => Box::pin(sign_in(app, browser, arrival, request)).await,
         Message::BareSignOut => {
             let signed_out = app.idp.sign_out(session.as_ref(), &origin).await?;
             round::answer(browser, signed_out)
@@ -139,9 +139,10 @@ async fn sign_in(
 #[derive(Deserialize)]
 pub struct Wish {
     signed: Option<String>,
+    domain: Option<String>,
 }
 
-/// `/saml2/{app}/metadata`, signed with `?signed=1`
+/// `/saml2/{app}/metadata`, signed with `?signed=1`, of one domain with `?domain=…`
 pub async fn metadata(
     State(app): State<App>,
     Path(reference): Path<String>,
@@ -150,7 +151,10 @@ pub async fn metadata(
     let signed = wish
         .signed
         .is_some_and(|value| ["", "1", "true"].contains(&value.as_str()));
-    let metadata = app.idp.saml_metadata(&reference, signed).await?;
+    let metadata = app
+        .idp
+        .saml_metadata(&reference, wish.domain.as_deref(), signed)
+        .await?;
     // The media type of SAML metadata (SAML metadata appendix A).
     let headers = [
         (header::CONTENT_TYPE, "application/samlmetadata+xml"),

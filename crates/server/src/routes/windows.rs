@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::extract::{Browser, Form};
 use crate::pages;
 use crate::problem::Failure;
-use crate::routes::{only_for_admins, page, sign_in};
+use crate::routes::{domains_in_words, only_for_admins, page, sign_in};
 
 /// What the forms post; what one of them does not have stays as it is.
 #[derive(Deserialize)]
@@ -137,6 +137,7 @@ fn render(
             href: "/".to_owned(),
         },
     };
+    let domain = app.domain.is_some().then(|| domains_in_words(&app));
     let addresses = [
         ("mex", "Metadata exchange", app.mex_url),
         ("trust-2005", "WS-Trust of February 2005", app.trust2005_url),
@@ -145,8 +146,8 @@ fn render(
     let html = page(&pages::Windows {
         switch_command: (app.protocol == Protocol::Saml)
             .then(|| format!("countersign app set {} --protocol wsfed", app.id)),
+        domain,
         app_label: app.label,
-        domain: app.domain,
         enabled: app.enabled,
         back,
         message,

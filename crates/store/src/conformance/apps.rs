@@ -143,6 +143,8 @@ pub(super) async fn an_app_changes_alone_and_keeps_what_it_is(database: Database
         slug: Some("office".to_owned()),
         wsfed: None,
         saml: None,
+        cloud: Some("china".to_owned()),
+        entra_url: Some("https://login.partner.microsoftonline.cn".to_owned()),
         ..first
     };
     let mut write = database.write().await;
@@ -198,6 +200,79 @@ pub(super) async fn an_issuer_is_replaced_by_one_that_is_free(database: Database
     assert_eq!((found.len(), found[0].issuer.as_str()), (1, new));
 }
 
+pub(super) async fn a_domain_joins_its_app_and_leaves_it(database: Database) {
+    let (first, second) = (app("a"), app("b"));
+    let [one, foreign] = [issuer(&first, "a.example"), issuer(&second, "b.example")];
+    add(
+        &database,
+        &[
+            (&first, slice::from_ref(&one)),
+            (&second, slice::from_ref(&foreign)),
+        ],
+    )
+    .await;
+    let other = issuer(&first, "c.example");
+    let mut write = database.write().await;
+    write.add_issuer(&other).await.unwrap();
+    write.commit().await.unwrap();
+    let taken = database
+        .write()
+        .await
+        .add_issuer(&issuer(&first, "b.example"))
+        .await;
+    assert!(matches!(taken, Err(Error::Taken { .. })), "{taken:?}");
+
+    let mut read = database.read().await;
+    assert_eq!(
+        read.issuer(&other.issuer).await.unwrap().as_ref(),
+        Some(&other)
+    );
+    assert_eq!(read.issuer("urn:none").await.unwrap(), None);
+    assert_eq!(
+        read.issuers_of("a").await.unwrap(),
+        [one.clone(), other.clone()]
+    );
+    drop(read);
+
+    let mut write = database.write().await;
+    assert!(
+        !write.remove_issuer("a", "b.example").await.unwrap(),
+        "foreign"
+    );
+    assert!(write.remove_issuer("a", "a.example").await.unwrap());
+    assert!(
+        !write.remove_issuer("a", "a.example").await.unwrap(),
+        "gone"
+    );
+    assert!(
+        !write.remove_issuer("a", "c.example").await.unwrap(),
+        "last"
+    );
+    write.commit().await.unwrap();
+    let mut read = database.read().await;
+    assert_eq!(read.issuers_of("a").await.unwrap(), [other]);
+    assert_eq!(read.issuers_of("b").await.unwrap(), [foreign]);
+}
+
+pub(super) async fn of_two_who_remove_the_last_two_domains_one_succeeds(database: Database) {
+    let app = app("a");
+    let issuers = ["a.example", "b.example"].map(|domain| issuer(&app, domain));
+    add(&database, &[(&app, &issuers)]).await;
+    let remove = |domain: &'static str| {
+        let database = &database;
+        async move {
+            let mut write = database.write().await;
+            let removed = write.remove_issuer("a", domain).await.unwrap();
+            write.commit().await.unwrap();
+            removed
+        }
+    };
+    let (one, other) = tokio::join!(remove("a.example"), remove("b.example"));
+    assert!(one != other, "{one} {other}");
+    let left = database.read().await.issuers_of("a").await.unwrap();
+    assert_eq!(left.len(), 1);
+}
+
 pub(super) async fn a_grant_reaches_the_members_of_its_group(database: Database) {
     let (alice, bob) = (user("alice"), user("bob"));
     let (sales, board) = (group("sales"), group("board"));
@@ -226,6 +301,12 @@ pub(super) async fn a_grant_reaches_the_members_of_its_group(database: Database)
     );
     let groups = read.granted_groups(&second.id).await.unwrap();
     assert_eq!(groups, [board.clone(), sales.clone()]);
+    let users = read.users_granted(&second.id).await.unwrap();
+    assert_eq!(users, [alice.clone(), bob.clone()], "each user once");
+    assert_eq!(
+        read.users_granted(&first.id).await.unwrap(),
+        slice::from_ref(&alice)
+    );
     assert!(read.is_granted(&first.id, alice.id).await.unwrap());
     assert!(!read.is_granted(&first.id, bob.id).await.unwrap());
 

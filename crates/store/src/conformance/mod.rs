@@ -3,6 +3,7 @@
 //! PostgreSQL is the server at `COUNTERSIGN_TEST_POSTGRES_URL`, in which each test makes a database
 //! of its own; without the variable these tests say so and end.
 
+mod anchors;
 mod apps;
 mod audit;
 mod engines;
@@ -53,7 +54,16 @@ conformance! {
         a_group_name_is_taken_once
         a_user_joins_and_leaves_a_group
         nobody_joins_what_does_not_exist
+        the_people_of_a_domain_are_those_who_may_use_the_app
         debug_output_holds_no_secret
+    }
+    anchors {
+        an_anchor_comes_back_with_its_story
+        anchors_change_together_and_may_be_exchanged
+        an_anchor_changes_only_from_what_it_was
+        a_used_anchor_changes_only_when_that_is_meant
+        the_first_token_with_an_anchor_is_remembered
+        what_entra_has_is_noted
     }
     apps {
         an_app_comes_back_as_added
@@ -65,12 +75,16 @@ conformance! {
         an_app_changes_alone_and_keeps_what_it_is
         a_slug_is_taken_once
         an_issuer_is_replaced_by_one_that_is_free
+        a_domain_joins_its_app_and_leaves_it
+        of_two_who_remove_the_last_two_domains_one_succeeds
         a_grant_reaches_the_members_of_its_group
     }
     signing {
         a_signing_key_comes_back_as_added
         an_app_has_one_current_and_one_next_key
-        of_many_who_move_a_key_one_succeeds
+        of_many_who_promote_a_key_one_succeeds
+        a_key_signs_and_stops_and_signs_again
+        a_withdrawn_key_is_gone_for_good_and_the_current_one_stays
     }
     sessions {
         a_session_comes_back_as_added
@@ -91,6 +105,7 @@ conformance! {
         an_attempt_comes_back_as_added_and_ends_once
         a_one_time_link_comes_back_as_added_and_ends_once
         a_setting_is_set_once
+        the_rescue_pack_that_was_stored_last_is_remembered
         a_throttle_comes_back_as_saved_and_is_cleared
         a_new_throttle_has_no_failures
         a_purge_removes_exactly_what_has_expired
@@ -124,6 +139,7 @@ conformance! {
         a_new_database_opens_in_many_processes_at_once
         a_database_of_a_newer_version_is_refused
         a_changed_migration_is_refused
+        looking_at_the_tables_makes_none
         a_database_of_the_first_version_keeps_everything
     }
 }

@@ -12,11 +12,12 @@ use tokio::task::JoinSet;
 use super::Database;
 use super::engines::environment;
 use super::samples::{app, issuer, microsofts_saml, user};
-use crate::{AppKind, Error, OpenError, Protocol, Store};
+use crate::{AnchorUse, AppKind, Error, OpenError, Protocol, Schema, Store};
 
 /// Tells `one_of_many_processes` which database to open.
 const URL_OF_MANY: &str = "COUNTERSIGN_TEST_OPEN_URL";
 const UNDO_MIGRATIONS: &str = "
+    DROP TABLE rescue_packs;
     DROP TABLE sign_out_steps; DROP TABLE sign_outs; DROP TABLE pairwise_ids; DROP TABLE session_apps;
     DROP TABLE one_time_links; DROP TABLE settings; DROP TABLE audit; DROP TABLE familiar_sources;
     DROP TABLE throttles; DROP TABLE sign_in_attempts; DROP TABLE sessions;
@@ -102,6 +103,29 @@ pub(super) async fn a_database_of_a_newer_version_is_refused(database: Database)
     );
 }
 
+pub(super) async fn looking_at_the_tables_makes_none(database: Database) {
+    let look = async |url: &str| Store::schema(url).await.unwrap();
+    assert_eq!(look(&database.url).await, Schema::Current);
+    let last = "(SELECT MAX(version) FROM _sqlx_migrations)";
+    database
+        .meddle(format!(
+            "UPDATE _sqlx_migrations SET version = 9999 WHERE version = {last}"
+        ))
+        .await;
+    assert_eq!(look(&database.url).await, Schema::Newer { version: 9999 });
+    database
+        .meddle("DELETE FROM _sqlx_migrations WHERE version = 9999")
+        .await;
+    assert_eq!(look(&database.url).await, Schema::Older { lacks: 1 });
+    let fresh = fresh(&database).await;
+    for _ in 0..2 {
+        assert_eq!(look(&fresh).await, Schema::Missing);
+    }
+    if let Some(path) = fresh.strip_prefix("sqlite://") {
+        assert!(!std::path::Path::new(path).exists());
+    }
+}
+
 pub(super) async fn a_changed_migration_is_refused(database: Database) {
     let mut write = database.write().await;
     write.set_setting_once("other", b"other").await.unwrap();
@@ -125,11 +149,14 @@ pub(super) async fn a_database_of_the_first_version_keeps_everything(database: D
         ..database
     };
     run_first_migration(&first.url).await;
-    let group = if first.url.starts_with("sqlite://") {
-        "x'00000000000070008000000000000002'"
-    } else {
-        "'00000000-0000-7000-8000-000000000002'"
+    let id = |number: u8| {
+        if first.url.starts_with("sqlite://") {
+            format!("x'0000000000007000800000000000000{number}'")
+        } else {
+            format!("'00000000-0000-7000-8000-00000000000{number}'")
+        }
     };
+    let (group, alice, bob) = (id(2), id(3), id(4));
     let wsfed = |realm: &str, reply: &str| {
         format!(
             r#"{{"realm":"{realm}","replies":["{reply}"],"name_id":{{"format":"urn:x","source":"upn"}},"attributes":[]}}"#
@@ -148,7 +175,14 @@ pub(super) async fn a_database_of_the_first_version_keeps_everything(database: D
                ('m', 'm365', 'Microsoft 365', TRUE, '{microsoft}', 'worldwide', NULL, {time}),
                ('w', 'wsfed', 'Wiki', FALSE, '{wiki}', NULL, NULL, {time});
              INSERT INTO issuers (issuer, app_id, domain) VALUES ('https://contoso.example', 'm', 'contoso.example');
-             INSERT INTO app_grants (app_id, group_id) VALUES ('m', {group});"
+             INSERT INTO app_grants (app_id, group_id) VALUES ('m', {group});
+             INSERT INTO users (id, upn, upn_key, display_name, immutable_id, password_hash, admin, enabled, created_at) VALUES
+               ({alice}, 'Alice@contoso.example', 'alice@contoso.example', 'Alice', 'a', '', FALSE, TRUE, {time}),
+               ({bob}, 'bob@contoso.example', 'bob@contoso.example', 'Bob', 'b', '', FALSE, TRUE, {time});
+             INSERT INTO audit (id, at, event, user_upn, details) VALUES
+               ({alice}, '2026-11-22T00:00:00+00:00', 'token.issued', 'Alice@contoso.example', '{{}}'),
+               ({bob}, {time}, 'token.issued', 'Alice@contoso.example', '{{}}'),
+               ({group}, {time}, 'token.refused', 'bob@contoso.example', '{{}}');"
         ))
         .await;
     let store = Store::open(&first.url).await.unwrap();
@@ -171,6 +205,13 @@ pub(super) async fn a_database_of_the_first_version_keeps_everything(database: D
     assert_eq!(read.granted_groups("m").await.unwrap()[0].name, "Staff");
     let kept = read.issuer_of_domain("contoso.example").await.unwrap();
     assert_eq!(kept.unwrap().app_id, "m");
+    let anchors = read.anchors().await.unwrap();
+    let used: Vec<_> = anchors
+        .iter()
+        .map(|anchor| (anchor.anchor_used_at, anchor.anchor_used_by))
+        .collect();
+    let since = "2026-11-21T00:00:00Z".parse().ok();
+    assert_eq!(used, [(since, Some(AnchorUse::Token)), (None, None)]);
     drop(read);
     let elsewhere = issuer(&app("elsewhere"), "other.example");
     let mut write = store.write().await.unwrap();

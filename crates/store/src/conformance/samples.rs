@@ -5,9 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Acs, Active, App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer, LogoutService,
-    NameIdRule, OneTimeLink, Protocol, SamlAttributeRule, SamlBinding, SamlSettings, Session,
-    SignOut, Signed, SigningKey, Source, Stage, User, WsFedSettings,
+    Acs, Active, AnchorSource, App, AppKind, Attempt, AttributeRule, AuditLine, Group, Issuer,
+    LogoutService, NameIdRule, OneTimeLink, Protocol, SamlAttributeRule, SamlBinding, SamlSettings,
+    Session, SignOut, Signed, SigningKey, Source, Stage, User, WsFedSettings,
 };
 
 /// A fixed moment plus some seconds, with all six digits that both engines keep.
@@ -26,6 +26,8 @@ pub(super) fn user(name: &str) -> User {
         given_name: Some(name.to_owned()),
         family_name: Some("O'Neil".to_owned()),
         immutable_id: format!("{name}=="),
+        anchor_source: AnchorSource::Given,
+        anchor_used_at: None,
         password_hash: "$argon2id$hush".to_owned(),
         admin: false,
         enabled: true,
@@ -125,6 +127,10 @@ pub(super) fn signing_key(app: &App, stage: Stage) -> SigningKey {
         certificate: vec![0x30, 0x82, 0, 255],
         sealed_private_key: b"hush".to_vec(),
         created_at: at(0),
+        known_at: None,
+        known_by: None,
+        replaced_at: None,
+        withdrawn_at: None,
     }
 }
 

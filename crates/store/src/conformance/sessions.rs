@@ -207,7 +207,7 @@ pub(super) async fn who_has_a_token_is_durable_with_its_audit_line(database: Dat
         let line = line("token.issued", 1);
         database
             .store
-            .record_token(line, participant)
+            .record_token(line, participant, None)
             .await
             .unwrap();
     }
@@ -222,7 +222,7 @@ pub(super) async fn a_token_of_a_session_that_has_ended_is_still_on_record(datab
     let line = line("token.issued", 1);
     database
         .store
-        .record_token(line, participant)
+        .record_token(line, participant, None)
         .await
         .unwrap();
     let mut read = database.read().await;

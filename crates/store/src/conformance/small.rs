@@ -3,8 +3,8 @@
 use chrono::{TimeDelta, Timelike};
 
 use super::Database;
-use super::samples::{at, attempt, link, session, sign_out, user};
-use crate::{Attempt, OneTimeLink, Session, SignOut, Throttle};
+use super::samples::{app, at, attempt, link, session, sign_out, user};
+use crate::{Attempt, OneTimeLink, Session, SignOut, StoredPack, Throttle};
 
 pub(super) async fn an_attempt_comes_back_as_added_and_ends_once(database: Database) {
     let own = attempt(7);
@@ -51,6 +51,28 @@ pub(super) async fn a_setting_is_set_once(database: Database) {
     let mut read = database.read().await;
     assert_eq!(read.setting("seal").await.unwrap(), Some(vec![0, 1, 255]));
     assert_eq!(read.setting("other").await.unwrap(), None);
+}
+
+pub(super) async fn the_rescue_pack_that_was_stored_last_is_remembered(database: Database) {
+    let first = StoredPack {
+        version: "0123456789abcdef".to_owned(),
+        stored_by: Some("ada@contoso.example".to_owned()),
+        stored_at: at(1),
+    };
+    let last = StoredPack {
+        version: "fedcba9876543210".to_owned(),
+        stored_by: None,
+        stored_at: at(2),
+    };
+    let mut write = database.write().await;
+    write.add_app(&app("a"), &[]).await.unwrap();
+    write.set_stored_pack("a", &first).await.unwrap();
+    assert_eq!(write.stored_pack("a").await.unwrap(), Some(first));
+    write.set_stored_pack("a", &last).await.unwrap();
+    write.commit().await.unwrap();
+    let mut read = database.read().await;
+    assert_eq!(read.stored_pack("a").await.unwrap(), Some(last));
+    assert_eq!(read.stored_pack("b").await.unwrap(), None);
 }
 
 pub(super) async fn a_throttle_comes_back_as_saved_and_is_cleared(database: Database) {

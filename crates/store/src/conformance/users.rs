@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Database;
-use super::samples::{app, at, group, signing_key, user};
+use super::samples::{app, at, group, issuer, signing_key, user};
 use crate::{Error, Group, Stage, Store, User};
 
 pub(super) async fn a_user_comes_back_as_added(database: Database) {
@@ -216,6 +216,57 @@ async fn taken(store: &Store, user: &User) -> &'static str {
         Err(Error::Taken { what }) => what,
         other => panic!("nothing is taken: {other:?}"),
     }
+}
+
+pub(super) async fn the_people_of_a_domain_are_those_who_may_use_the_app(database: Database) {
+    let of = |name: &str, domain: &str| User {
+        upn: format!("{name}@{domain}"),
+        upn_key: format!("{}@{domain}", name.to_lowercase()),
+        ..user(name)
+    };
+    let (alice, bob) = (of("Alice", "a.example"), of("bob", "sub.a.example"));
+    let disabled = User {
+        enabled: false,
+        ..of("carol", "a.example")
+    };
+    let stranger = of("dave", "a.example");
+    let others = ["nota.example", "a.example.org", "own.a.example"];
+    let others = others.map(|domain| of(&format!("of-{domain}"), domain));
+    let (a, staff) = (app("a"), group("staff"));
+    let own = ["a.example", "own.a.example"].map(|domain| issuer(&a, domain));
+
+    let mut write = database.write().await;
+    write.add_app(&a, &own).await.unwrap();
+    write.add_group(&staff).await.unwrap();
+    write.grant("a", staff.id).await.unwrap();
+    for one in [&alice, &bob, &disabled, &stranger]
+        .into_iter()
+        .chain(&others)
+    {
+        write.add_user(one).await.unwrap();
+        if one.id != stranger.id {
+            write.join_group(staff.id, one.id).await.unwrap();
+        }
+    }
+    write.commit().await.unwrap();
+    let mut read = database.read().await;
+    let people = read.people_of("a", "a.example").await.unwrap();
+    assert_eq!(
+        people,
+        [&alice, &bob].map(|one| (one.upn.clone(), one.immutable_id.clone()))
+    );
+    assert_eq!(
+        read.count_people_of("a", "a.example").await.unwrap(),
+        (2, 4)
+    );
+    assert_eq!(
+        read.count_people_of("b", "a.example").await.unwrap(),
+        (0, 5)
+    );
+    assert_eq!(
+        read.count_people_of("a", "own.a.example").await.unwrap(),
+        (1, 1)
+    );
 }
 
 async fn add(database: &Database, users: &[&User]) {
